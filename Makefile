@@ -1,0 +1,66 @@
+# Each target works on a clean clone with nothing run before it, and makes its own .venv.
+
+PYTHON_IN_VENV := .venv/bin/python
+PYTEST := $(PYTHON_IN_VENV) -m pytest
+LONG_ROOMS := live soak fuzz proof
+CPU_PATHS := portable$(shell grep -qsw sha_ni /proc/cpuinfo && echo ,sha-ni)$(shell \
+	grep -qsw avx2 /proc/cpuinfo && echo ,avx2)$(shell \
+	grep -qsw avx512bw /proc/cpuinfo && echo ,avx512)
+
+.PHONY: help demo test proof live bench soak fuzz clean
+
+help:
+	@echo "make demo    the main job on the local cloud: messages sent and consumed, a file uploaded"
+	@echo "make test    lint, types and all quick tests, over all three backends      (10 minutes)"
+	@echo "make proof   sanitizers, short fuzzing, other CPUs and platforms           (15 minutes)"
+	@echo "make live    the same client against a real Apache RocketMQ                (20 minutes)"
+	@echo "make bench   we and our peers in one run; ONLY=\"digest message\" chooses groups"
+	@echo "make soak    a long run against a real broker; SECONDS_TO_RUN=600"
+	@echo "make fuzz    long fuzzing of the C parsers; SECONDS_PER_TARGET=600"
+	@echo "make clean   removes what the others made"
+
+demo:
+	@.ci/venv local
+	@.venv/bin/wirespeed demo
+
+test:
+	@.ci/venv dev
+	$(PYTHON_IN_VENV) -m ruff check
+	$(PYTHON_IN_VENV) -m mypy
+	$(PYTHON_IN_VENV) .github/scripts/generate_sync.py --check
+	WIRESPEED_BACKEND=cffi $(PYTEST) -q tests/unit tests/golden tests/property
+	WIRESPEED_BACKEND=pure $(PYTEST) -q tests/unit tests/golden tests/property
+	WIRESPEED_REQUIRE_BACKENDS=cython,cffi,pure WIRESPEED_REQUIRE_CPU=$(CPU_PATHS) \
+		$(PYTEST) tests $(LONG_ROOMS:%=--ignore=tests/%)
+
+proof:
+	@.ci/venv dev
+	@.ci/need --install gcc=gcc clang=clang aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+		qemu-aarch64=qemu-user patchelf=patchelf
+	@$(PYTHON_IN_VENV) -c 'import auditwheel, cibuildwheel, ziglang' 2> /dev/null || \
+		$(PYTHON_IN_VENV) -m pip install --quiet auditwheel cibuildwheel ziglang
+	$(PYTEST) --durations=5 tests/proof
+
+live:
+	@.ci/venv dev
+	@.ci/need java=default-jdk-headless javac=default-jdk-headless mvn=maven
+	$(PYTEST) tests/live
+
+bench:
+	@.ci/venv dev
+	@$(PYTHON_IN_VENV) -m benchmarks $(ONLY)
+
+soak:
+	@.ci/venv dev
+	@.ci/need java=default-jdk-headless mvn=maven
+	SECONDS_TO_RUN=$(or $(SECONDS_TO_RUN),600) $(PYTEST) tests/soak
+
+fuzz:
+	@.ci/venv dev
+	@.ci/need --install clang=clang
+	SECONDS_PER_TARGET=$(or $(SECONDS_PER_TARGET),600) $(PYTEST) tests/proof -k fuzz
+
+clean:
+	rm -rf .venv .venv-* .cache build dist benchmarks/out .mypy_cache .ruff_cache .pytest_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src \( -name '*.so' -o -name '*.pyd' -o -name '*.egg-info' \) -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""We and our peers, measured in one run: ``python -m benchmarks [GROUP...]``."""

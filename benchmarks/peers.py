@@ -1,0 +1,51 @@
+"""The peers that have to be fetched."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FOLDER = REPOSITORY / ".venv-peers"
+
+
+def _fetch(package: str, *wanted: str) -> None:
+    """Install into a folder of our own what is not there yet, and make it importable."""
+    if not (FOLDER / package).is_dir():
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "-q", "--target", str(FOLDER), *wanted],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise LookupError(f"{wanted[-1]} could not be installed: {done.stderr.strip()}")
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+
+
+def botocore(module: str) -> Any:
+    """Return a module of botocore, installed the first time.
+
+    Raises:
+        LookupError: it could not be installed.
+    """
+    _fetch("botocore", "botocore>=1.40")
+    return importlib.import_module(f"botocore.{module}")
+
+
+def rocketmq_client() -> Any:
+    """Return ``rocketmq.client`` of rocketmq 0.4.4 (ctypes on C++), installed the first time.
+
+    Raises:
+        LookupError: it does not exist for this machine or could not be installed.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise LookupError("rocketmq 0.4.4 is built for Linux x86_64 only")
+    _fetch("rocketmq", "--no-deps", "rocketmq==0.4.4")
+    try:
+        return importlib.import_module("rocketmq.client")
+    except (ImportError, OSError) as failure:
+        raise LookupError(f"rocketmq 0.4.4 does not load here: {failure}") from failure

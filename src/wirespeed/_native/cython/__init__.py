@@ -1,0 +1,1 @@
+"""The Cython backend: thin wrappers over `csrc`, for CPython."""

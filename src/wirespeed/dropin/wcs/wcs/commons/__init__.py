@@ -1,0 +1,1 @@
+"""Keys, settings, helpers and HTTP of the drop-in."""

@@ -1,0 +1,381 @@
+"""Carries HTTP exchanges out on an asyncio event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from ..errors import ClosedError, ConfigError, ProtocolError
+from . import failures
+from .codec import encode_head, new_reader
+from .idle import readable
+from .models import Limits, Origin, Request, Response
+from .tls import default_context
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..engine.effects import Exchange
+
+_log = logging.getLogger("wirespeed.http")
+
+_JOIN = 16 * 1024
+_SLICE = 256 * 1024
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, used by one exchange at a time."""
+
+    def __init__(self, origin: Origin, limits: Limits, codec: str) -> None:
+        self.reader = new_reader(limits, codec)
+        self.idle_since = 0.0
+        self._origin = origin
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Response] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+        self._sent = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_SLICE)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
+        self._stop_timer()
+        if error is not None:
+            self._fail(failures.exchanging, error, self._sent)
+        else:
+            self._fail(failures.ended_early, self.reader.began)
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._ended = True
+            return
+        try:
+            if self.reader.feed(data):
+                waiter.set_result(self.reader.response())
+        except ProtocolError as error:
+            failures.locate(error, self._origin)
+            waiter.set_exception(error)
+        if waiter.done():
+            self.resume_writing()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and self.reader.end_of_stream():
+            waiter.set_result(self.reader.response())
+        return False
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _fail(self, how: Any, *details: object) -> None:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        try:
+            how(self._origin, *details)
+        except Exception as error:
+            waiter.set_exception(error)
+
+    def close(self) -> None:
+        """Close without waiting for what is not yet sent."""
+        self._ended = True
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def is_stale(self) -> bool:
+        """Whether the peer closed it, or sent what nobody asked for."""
+        transport = self._transport
+        if self._ended or transport is None or transport.is_closing():
+            return True
+        sock = transport.get_extra_info("socket")
+        return sock is not None and readable(sock)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_deadline(self, deadline: float) -> None:
+        """Keep one timer for all exchanges; it is moved only when a deadline comes sooner."""
+        self._deadline = deadline
+        when = self._loop.time() + deadline - time.monotonic()
+        if self._timer is None or self._timer.when() > when:
+            self._stop_timer()
+            self._timer = self._loop.call_at(when, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        if time.monotonic() < self._deadline:
+            self._set_deadline(self._deadline)
+            return
+        self._fail(failures.exchanging, TimeoutError(), self._sent)
+        self.resume_writing()
+
+    async def exchange(
+        self, request: Request, head: bytes, body: list[memoryview], deadline: float
+    ) -> Response:
+        """Send and receive; after an error or a cancellation the connection is dead."""
+        self.reader.start(request.method)
+        self._sent = False
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._waiter = waiter
+        self._set_deadline(deadline)
+        try:
+            if self._ended:
+                failures.exchanging(self._origin, ConnectionResetError("closed by peer"), False)
+            await self._send(head, body, waiter)
+            response = await waiter
+        finally:
+            self._waiter = None
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()
+        assert self._transport is not None
+        if self._ended or self._transport.get_write_buffer_size():
+            self.reader.reusable = False
+        return response
+
+    async def _send(
+        self, head: bytes, body: list[memoryview], waiter: asyncio.Future[Response]
+    ) -> None:
+        transport = self._transport
+        assert transport is not None
+        size = sum(map(len, body))
+        self._sent = True
+        if size <= _JOIN:
+            transport.write(b"".join((head, *body)))
+            return
+        transport.write(head)
+        for view in body:
+            for at in range(0, len(view), _SLICE):
+                # An answer or an error that comes first makes the rest pointless.
+                if waiter.done():
+                    self.reader.reusable = False
+                    return
+                transport.write(view[at : at + _SLICE])
+                if self._room is not None:
+                    await self._room
+
+
+class Transport:
+    """Keep-alive connections to any number of origins, for one event loop.
+
+    An exchange that fails or is cancelled closes its connection; nothing is ever sent twice.
+
+    Args:
+        connect_timeout: seconds a connection may take to be made, within the deadline; 5.
+        max_connections: connections to each origin at a time, 64; who gets none waits for one.
+        max_idle: idle connections kept for each origin; 16.
+        idle_ttl: seconds after which an idle connection is not used again; 50.
+        tls: an `ssl.SSLContext`; by default one that verifies the peer.
+        limits: what a response may measure.
+        codec: "httptools", "h11", or "" for the first of them that is installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        max_connections: int = 64,
+        max_idle: int = 16,
+        idle_ttl: float = 50.0,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+        codec: str = "",
+    ) -> None:
+        self._connect_timeout = connect_timeout
+        self._max_connections = max_connections
+        self._max_idle = max_idle
+        self._idle_ttl = idle_ttl
+        self._tls = tls
+        self._limits = limits or Limits()
+        self._codec = codec
+        self._idle: dict[Origin, deque[_Connection]] = {}
+        self._slots: dict[Origin, asyncio.Semaphore] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        _transports.add(self)
+
+    async def exchange(self, effect: Exchange) -> Any:
+        """Send the effect's `Request` to its `Origin`; return the `Response`.
+
+        Raises:
+            ClosedError: the transport was closed.
+            ConfigError: the request cannot be written, or another event loop made the
+                connections; nothing was sent.
+            ConnectError, TlsError: no connection; outcome "not_sent".
+            DeadlineExceeded, TransportError: outcome "not_sent" when no byte had left,
+                otherwise "unknown".
+            ProtocolError: the answer is no HTTP or passes a limit; outcome "unknown".
+        """
+        if self._closed:
+            raise ClosedError("the client is closed")
+        self._bind()
+        origin: Origin = effect.endpoint
+        request: Request = effect.request
+        body = request.buffers()
+        head = encode_head(request, origin, sum(map(len, body)))
+        slots = await self._take_slot(origin, effect.deadline)
+        try:
+            return await self._carry_out(origin, request, head, body, effect.deadline)
+        finally:
+            slots.release()
+
+    async def _take_slot(self, origin: Origin, deadline: float) -> asyncio.Semaphore:
+        """Wait for the right to a connection; return what takes it back."""
+        slots = self._slots.get(origin)
+        if slots is None:
+            slots = self._slots[origin] = asyncio.Semaphore(self._max_connections)
+        if not slots.locked():
+            await slots.acquire()
+            return slots
+        try:
+            await asyncio.wait_for(slots.acquire(), max(0.0, deadline - time.monotonic()))
+        except asyncio.TimeoutError:
+            failures.waiting(origin, self._max_connections)
+        return slots
+
+    async def _carry_out(
+        self,
+        origin: Origin,
+        request: Request,
+        head: bytes,
+        body: list[memoryview],
+        deadline: float,
+    ) -> Response:
+        started = time.monotonic()
+        connection = await self._acquire(origin, started, deadline)
+        try:
+            response = await connection.exchange(request, head, body, deadline)
+        except BaseException as error:
+            connection.close()
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("%r at %s failed: %s", request, origin, type(error).__name__)
+            raise
+        if _log.isEnabledFor(logging.DEBUG):
+            spent = (time.monotonic() - started) * 1000
+            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent)
+        self._release(origin, connection)
+        return response
+
+    def _bind(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigError("an asyncio client belongs to the event loop that first used it")
+
+    async def _acquire(self, origin: Origin, now: float, deadline: float) -> _Connection:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if now - connection.idle_since <= self._idle_ttl and not connection.is_stale():
+                return connection
+            connection.close()
+        return await self._connect(origin, min(deadline, now + self._connect_timeout))
+
+    async def _connect(self, origin: Origin, deadline: float) -> _Connection:
+        loop = asyncio.get_running_loop()
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            failures.connecting(origin, TimeoutError())
+        context = (self._tls or default_context()) if origin.scheme == "https" else None
+        connection = _Connection(origin, self._limits, self._codec)
+        try:
+            await asyncio.wait_for(
+                loop.create_connection(lambda: connection, origin.host, origin.port, ssl=context),
+                remaining,
+            )
+        except asyncio.TimeoutError:
+            connection.close()
+            _raise_timeout(origin)
+        except (OSError, UnicodeError) as error:
+            connection.close()
+            failures.connecting(origin, error)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _release(self, origin: Origin, connection: _Connection) -> None:
+        idle = self._idle.setdefault(origin, deque())
+        if self._closed or not connection.reader.reusable or len(idle) >= self._max_idle:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        idle.append(connection)
+
+    @property
+    def idle_connections(self) -> int:
+        """How many idle connections are kept."""
+        return sum(map(len, self._idle.values()))
+
+    async def close(self) -> None:
+        """Close the idle connections; those in use close as they end. Twice is fine."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+        # The loop closes the sockets in its next round.
+        await asyncio.sleep(0)
+
+    def discard(self) -> None:
+        """Close without ceremony, for a client that nobody closed."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                # The loop may be gone, and its sockets with it.
+                with contextlib.suppress(RuntimeError):
+                    idle.pop().close()
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _forget(self) -> None:
+        """After a fork: the connections and their loop are the parent's."""
+        self._idle = {}
+        self._slots = {}
+        self._loop = None
+
+
+def _raise_timeout(origin: Origin) -> NoReturn:
+    # Python 3.10 has an asyncio.TimeoutError of its own.
+    failures.connecting(origin, TimeoutError())
+
+
+_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_transports):
+        transport._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,325 @@
+"""HTTP/1.1 bytes and values, without I/O.
+
+`encode_head` writes a request's head. A `ResponseReader` reads the responses of one
+connection, one after the other: on httptools where it is installed, on h11 otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Protocol
+
+from ..errors import ConfigError, FrameTooLarge, ProtocolError
+from .models import Buffer, Limits, Origin, Request, Response
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"/[!-~]*")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
+
+
+def encode_head(request: Request, origin: Origin, length: int) -> bytes:
+    """Return the head of a request whose body has `length` bytes.
+
+    Raises:
+        ConfigError: method, target or a header holds what would break the head; the message
+            names it and never shows a header's value.
+    """
+    if not _TOKEN.fullmatch(request.method):
+        raise ConfigError(f"the method {request.method!r} is not an HTTP token")
+    if not _TARGET.fullmatch(request.target):
+        raise ConfigError("the request target must begin with / and be printable ASCII")
+    lines = [f"{request.method} {request.target} HTTP/1.1\r\nHost: {origin.host_header}\r\n"]
+    for name, value in request.headers:
+        if not _TOKEN.fullmatch(name):
+            raise ConfigError(f"the header name {name!r} is not an HTTP token")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigError(f"the header {name} is set by the client itself")
+        if not _VALUE.fullmatch(value) or value != value.strip():
+            raise ConfigError(
+                f"the header {name} may hold only Latin-1 text without control characters, "
+                "and no space at its ends"
+            )
+        lines.append(f"{name}: {value}\r\n")
+    if length or request.method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {length}\r\n")
+    lines.append("Accept-Encoding: identity\r\n\r\n")
+    return "".join(lines).encode("latin-1")
+
+
+class ResponseReader(Protocol):
+    """Reads the responses of one connection.
+
+    Attributes:
+        began: whether a byte of the current response came.
+        complete: whether it is whole.
+        reusable: whether the connection may carry another request; judge it when complete.
+    """
+
+    began: bool
+    complete: bool
+    reusable: bool
+
+    def start(self, method: str) -> None:
+        """Expect the response to a request of that method."""
+
+    def feed(self, data: Buffer) -> bool:
+        """Take bytes as they came; return `complete`.
+
+        Raises:
+            ProtocolError: they are no HTTP.
+            FrameTooLarge: they pass a limit.
+        """
+
+    def end_of_stream(self) -> bool:
+        """Take the end of the connection; return whether the response was whole by then."""
+
+    def response(self) -> Response:
+        """Return the response; only when complete."""
+
+
+class _Assembly:
+    """What both readers collect, with the limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._head_only = False
+        self.began = False
+        self.complete = False
+        self.reusable = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._status = 0
+        self._reason = ""
+        self._headers: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._head_size = 0
+        self._wire_size = 0
+
+    def _start(self, method: str) -> None:
+        self._head_only = method == "HEAD"
+        self.began = False
+        self.complete = False
+        self.reusable = False
+        self._clear()
+
+    def _add_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > self._limits.head:
+            raise FrameTooLarge(f"the response's head passes {self._limits.head} bytes")
+        if len(self._headers) >= self._limits.headers:
+            raise FrameTooLarge(f"the response has more than {self._limits.headers} headers")
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def _add_body(self, data: bytes) -> None:
+        self._body_size += len(data)
+        if self._body_size > self._limits.body:
+            raise FrameTooLarge(f"the response's body passes {self._limits.body} bytes")
+        self._body.append(data)
+
+    def _count(self, size: int, in_head: bool) -> None:
+        """Bound what a parser holds back: a head without end, chunk lines without data."""
+        self._wire_size += size
+        slack = self._limits.head + (0 if in_head else 8 * self._body_size)
+        if self._wire_size - self._body_size > slack + 64 * 1024:
+            what = "head" if in_head else "chunk framing"
+            raise FrameTooLarge(f"the response's {what} passes {self._limits.head} bytes")
+
+    def response(self) -> Response:
+        """Return the response; only when complete."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        return Response(self._status, self._reason, self._headers, body)
+
+
+class HttptoolsReader(_Assembly):
+    """A `ResponseReader` on httptools (llhttp)."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        import httptools
+
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._errors: tuple[type[Exception], ...] = (
+            httptools.HttpParserError,
+            httptools.HttpParserUpgrade,
+        )
+        self._in_head = True
+        self._failure: Exception | None = None
+
+    def start(self, method: str) -> None:
+        """Expect the response to a request of that method."""
+        self._start(method)
+        self._in_head = True
+
+    def feed(self, data: Buffer) -> bool:
+        """Take bytes as they came; return `complete`."""
+        if self.complete:
+            self.reusable = False
+            return True
+        self.began = True
+        try:
+            self._parser.feed_data(data)
+        except self._errors as error:
+            if self._failure is not None:
+                raise self._failure from None
+            # Bytes after a whole response spoil the connection, not the response.
+            self.reusable = False
+            if not self.complete:
+                raise ProtocolError(f"the response is not HTTP/1.1: {error}") from None
+        if not self.complete:
+            self._count(len(data), self._in_head)
+        return self.complete
+
+    def end_of_stream(self) -> bool:
+        """Take the end of the connection; return whether the response was whole by then."""
+        self.reusable = False
+        if not self.complete and self._until_close():
+            self.complete = True
+        return self.complete
+
+    def _until_close(self) -> bool:
+        framed = ("content-length", "transfer-encoding")
+        return not self._in_head and not any(name in framed for name, _ in self._headers)
+
+    def on_message_begin(self) -> None:
+        """httptools: a response begins."""
+        if self.complete:
+            self.reusable = False
+
+    def on_status(self, status: bytes) -> None:
+        """httptools: the reason phrase, or a part of it."""
+        if not self.complete:
+            self._reason += status.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: one header or trailer."""
+        if self.complete:
+            return
+        try:
+            self._add_header(name, value)
+        except FrameTooLarge as error:
+            self._failure = error
+            raise
+
+    def on_headers_complete(self) -> None:
+        """httptools: the head is whole."""
+        if self.complete:
+            return
+        self._in_head = False
+        self._status = self._parser.get_status_code()
+        if self._head_only and self._status >= 200:
+            self.complete = True
+
+    def on_body(self, data: bytes) -> None:
+        """httptools: a part of the body."""
+        if self.complete:
+            return
+        try:
+            self._add_body(data)
+        except FrameTooLarge as error:
+            self._failure = error
+            raise
+
+    def on_message_complete(self) -> None:
+        """httptools: the response is whole; interim ones (1xx) are dropped."""
+        if self.complete:
+            return
+        if 100 <= self._status < 200 and self._status != 101:
+            self._clear()
+            self._in_head = True
+            return
+        self.complete = True
+        self.reusable = self._status != 101 and bool(self._parser.should_keep_alive())
+
+
+class H11Reader(_Assembly):
+    """A `ResponseReader` on h11, for interpreters without httptools."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        import h11
+
+        self._h11: Any = h11
+        self._connection: Any = None
+
+    def start(self, method: str) -> None:
+        """Expect the response to a request of that method."""
+        self._start(method)
+        h11 = self._h11
+        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.head)
+        # The request itself was written by `encode_head`; h11 only has to know its method.
+        connection.send(h11.Request(method=method, target="/", headers=[("Host", "-")]))
+        connection.send(h11.EndOfMessage())
+        self._connection = connection
+
+    def feed(self, data: Buffer) -> bool:
+        """Take bytes as they came; return `complete`."""
+        if self.complete:
+            self.reusable = False
+            return True
+        self.began = True
+        return self._advance(bytes(data))
+
+    def end_of_stream(self) -> bool:
+        """Take the end of the connection; return whether the response was whole by then."""
+        if not self.complete:
+            with contextlib.suppress(ProtocolError):
+                self._advance(b"")
+        self.reusable = False
+        return self.complete
+
+    def _advance(self, data: bytes) -> bool:
+        h11 = self._h11
+        connection = self._connection
+        try:
+            connection.receive_data(data)
+            while not self.complete:
+                event = connection.next_event()
+                if event is h11.NEED_DATA:
+                    break
+                if event is h11.PAUSED or type(event) is h11.ConnectionClosed:
+                    raise ProtocolError("the connection ended within the response")
+                if type(event) is h11.Response:
+                    self._status = event.status_code
+                    self._reason = bytes(event.reason).decode("latin-1")
+                    for name, value in event.headers:
+                        self._add_header(bytes(name), bytes(value))
+                elif type(event) is h11.Data:
+                    self._add_body(bytes(event.data))
+                elif type(event) is h11.EndOfMessage:
+                    self.complete = True
+                    rest, _ = connection.trailing_data
+                    self.reusable = not rest and connection.their_state is h11.DONE
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == 431:
+                message = f"the response's head passes {self._limits.head} bytes"
+                raise FrameTooLarge(message) from None
+            raise ProtocolError(f"the response is not HTTP/1.1: {error}") from None
+        return self.complete
+
+
+def new_reader(limits: Limits, codec: str = "") -> ResponseReader:
+    """Return a reader for one connection.
+
+    Args:
+        limits: what a response may measure.
+        codec: "httptools", "h11", or "" for the first of them that is installed.
+
+    Raises:
+        ConfigError: another name, or the codec is not installed.
+    """
+    if codec not in ("", "httptools", "h11"):
+        raise ConfigError(f'codec must be "httptools" or "h11", not {codec!r}')
+    if codec != "h11":
+        try:
+            return HttptoolsReader(limits)
+        except ImportError:
+            if codec:
+                raise ConfigError("codec: httptools is not installed") from None
+    try:
+        return H11Reader(limits)
+    except ImportError:
+        raise ConfigError("neither httptools nor h11 is installed") from None

@@ -1,0 +1,364 @@
+"""Carries HTTP exchanges out with blocking sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ClosedError, ProtocolError, WirespeedError
+from . import failures
+from .codec import encode_head, new_reader
+from .idle import readable
+from .models import Limits, Origin, Request, Response
+from .tls import default_context
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..engine.effects import Exchange
+
+_log = logging.getLogger("wirespeed.http")
+
+_RECEIVE = 64 * 1024
+_JOIN = 16 * 1024
+_MOST_BUFFERS = 64
+_LATE = 0.01
+_EARLY_ANSWER = 1.0
+_LONGEST_WAIT = threading.TIMEOUT_MAX
+# With these the kernel keeps the time and no poll precedes each call.
+_KERNEL_TIMEOUTS = sys.platform in ("linux", "darwin") and struct.calcsize("l") == 8
+
+
+class _Connection:
+    """One connection, used by one exchange at a time."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline: float,
+        tls: ssl.SSLContext | None,
+        limits: Limits,
+        codec: str,
+    ) -> None:
+        self.reader = new_reader(limits, codec)
+        self.idle_since = 0.0
+        self._timeout = -1.0
+        self._origin = origin
+        self._kernel_timeouts = _KERNEL_TIMEOUTS and origin.scheme == "http"
+        self._socket = self._connect(deadline, tls)
+
+    def _connect(self, deadline: float, tls: ssl.SSLContext | None) -> socket.socket:
+        origin = self._origin
+        try:
+            failure: OSError | None = None
+            found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            for family, kind, protocol, _, address in found:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise TimeoutError
+                sock = socket.socket(family, kind, protocol)
+                try:
+                    sock.settimeout(remaining)
+                    sock.connect(address)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    if origin.scheme == "https":
+                        context = tls or default_context()
+                        return context.wrap_socket(sock, server_hostname=origin.host)
+                    if self._kernel_timeouts:
+                        sock.setblocking(True)
+                    return sock
+                except TimeoutError:
+                    sock.close()
+                    raise
+                except OSError as error:
+                    sock.close()
+                    failure = error
+                except BaseException:
+                    sock.close()
+                    raise
+            raise failure or OSError("the host has no address")
+        except (OSError, UnicodeError) as error:
+            failures.connecting(origin, error)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def interrupt(self) -> None:
+        """Wake the thread that waits on the connection; to it the peer seems gone."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def is_stale(self) -> bool:
+        """Whether the peer closed it, or sent what nobody asked for."""
+        return readable(self._socket)
+
+    def _arm(self, deadline: float) -> None:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        # Setting it costs a system call. What is set may be up to _LATE too long, or a tenth
+        # too short: after a time-out the caller arms again, and here it ends.
+        if remaining < self._timeout - _LATE or self._timeout < remaining * 0.9:
+            if self._kernel_timeouts:
+                whole = int(remaining)
+                packed = struct.pack("ll", whole, int((remaining - whole) * 1e6) + 1)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, packed)
+            else:
+                self._socket.settimeout(remaining)
+            self._timeout = remaining
+
+    def exchange(
+        self, request: Request, head: bytes, body: list[memoryview], deadline: float
+    ) -> Response:
+        """Send and receive; raises an error of this package, after which the connection is dead."""
+        self.reader.start(request.method)
+        self._sent = False
+        try:
+            try:
+                self._send(head, body, deadline)
+            except ConnectionError as error:
+                return self._early_answer(error, deadline)
+            return self._receive(deadline)
+        except ProtocolError as error:
+            failures.locate(error, self._origin)
+            raise
+        except OSError as error:
+            if isinstance(error, WirespeedError):
+                raise
+            failures.exchanging(self._origin, error, self._sent)
+
+    def _send(self, head: bytes, body: list[memoryview], deadline: float) -> None:
+        size = sum(map(len, body))
+        if size <= _JOIN:
+            buffers = [memoryview(b"".join((head, *body)))]
+        else:
+            buffers = [memoryview(head), *body]
+        sock = self._socket
+        scatter = self._kernel_timeouts and hasattr(sock, "sendmsg")
+        while buffers:
+            self._arm(deadline)
+            try:
+                if scatter and len(buffers) > 1:
+                    count = sock.sendmsg(buffers[:_MOST_BUFFERS])
+                else:
+                    count = sock.send(buffers[0])
+            except (TimeoutError, BlockingIOError):
+                self._timeout = -1.0
+                continue
+            self._sent = True
+            while buffers and count >= len(buffers[0]):
+                count -= len(buffers.pop(0))
+            if count:
+                buffers[0] = buffers[0][count:]
+
+    def _receive(self, deadline: float) -> Response:
+        reader = self.reader
+        sock = self._socket
+        while True:
+            self._arm(deadline)
+            try:
+                data = sock.recv(_RECEIVE)
+            except (TimeoutError, BlockingIOError):
+                self._timeout = -1.0
+                continue
+            if not data:
+                if reader.end_of_stream():
+                    return reader.response()
+                failures.ended_early(self._origin, reader.began)
+            if reader.feed(data):
+                return reader.response()
+
+    def _early_answer(self, error: ConnectionError, deadline: float) -> Response:
+        """Read the answer of a server that closed before it had the whole request."""
+        try:
+            response = self._receive(min(deadline, time.monotonic() + _EARLY_ANSWER))
+        except (OSError, WirespeedError):
+            raise error from None
+        self.reader.reusable = False
+        return response
+
+
+class Transport:
+    """Keep-alive connections to any number of origins. Thread-safe; usable after a fork.
+
+    An exchange that fails closes its connection; nothing is ever sent twice.
+
+    Args:
+        connect_timeout: seconds a connection may take to be made, within the deadline; 5.
+        max_connections: connections to each origin at a time, 64; who gets none waits for one.
+        max_idle: idle connections kept for each origin; 16.
+        idle_ttl: seconds after which an idle connection is not used again; 50.
+        tls: an `ssl.SSLContext`; by default one that verifies the peer.
+        limits: what a response may measure.
+        codec: "httptools", "h11", or "" for the first of them that is installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        max_connections: int = 64,
+        max_idle: int = 16,
+        idle_ttl: float = 50.0,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+        codec: str = "",
+    ) -> None:
+        self._connect_timeout = connect_timeout
+        self._max_connections = max_connections
+        self._max_idle = max_idle
+        self._idle_ttl = idle_ttl
+        self._tls = tls
+        self._limits = limits or Limits()
+        self._codec = codec
+        self._idle: dict[Origin, deque[_Connection]] = {}
+        self._slots: dict[Origin, SimpleQueue[None]] = {}
+        self._active: set[_Connection] = set()
+        self._closed = False
+        _transports.add(self)
+
+    def exchange(self, effect: Exchange) -> Any:
+        """Send the effect's `Request` to its `Origin`; return the `Response`.
+
+        Raises:
+            ClosedError: the transport was closed.
+            ConfigError: the request cannot be written; nothing was sent.
+            ConnectError, TlsError: no connection; outcome "not_sent".
+            DeadlineExceeded, TransportError: outcome "not_sent" when no byte had left,
+                otherwise "unknown".
+            ProtocolError: the answer is no HTTP or passes a limit; outcome "unknown".
+        """
+        if self._closed:
+            raise ClosedError("the client is closed")
+        origin: Origin = effect.endpoint
+        request: Request = effect.request
+        body = request.buffers()
+        head = encode_head(request, origin, sum(map(len, body)))
+        slots = self._slots.get(origin) or self._new_slots(origin)
+        started = time.monotonic()
+        try:
+            slots.get(timeout=min(max(0.0, effect.deadline - started), _LONGEST_WAIT))
+        except Empty:
+            failures.waiting(origin, self._max_connections)
+        try:
+            return self._carry_out(origin, request, head, body, effect.deadline)
+        finally:
+            slots.put(None)
+
+    def _new_slots(self, origin: Origin) -> SimpleQueue[None]:
+        """Return the queue whose items are the right to a connection each."""
+        slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._max_connections):
+            slots.put(None)
+        return self._slots.setdefault(origin, slots)
+
+    def _carry_out(
+        self,
+        origin: Origin,
+        request: Request,
+        head: bytes,
+        body: list[memoryview],
+        deadline: float,
+    ) -> Response:
+        started = time.monotonic()
+        connection = self._acquire(origin, started, deadline)
+        self._active.add(connection)
+        try:
+            response = connection.exchange(request, head, body, deadline)
+        except BaseException as error:
+            self._active.discard(connection)
+            connection.close()
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("%r at %s failed: %s", request, origin, type(error).__name__)
+            raise
+        if _log.isEnabledFor(logging.DEBUG):
+            spent = (time.monotonic() - started) * 1000
+            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent)
+        self._active.discard(connection)
+        self._release(origin, connection)
+        return response
+
+    def _acquire(self, origin: Origin, now: float, deadline: float) -> _Connection:
+        idle = self._idle.get(origin)
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                break
+            if now - connection.idle_since <= self._idle_ttl and not connection.is_stale():
+                return connection
+            connection.close()
+        deadline = min(deadline, now + self._connect_timeout)
+        return _Connection(origin, deadline, self._tls, self._limits, self._codec)
+
+    def _release(self, origin: Origin, connection: _Connection) -> None:
+        idle = self._idle.setdefault(origin, deque())
+        if not connection.reader.reusable or len(idle) >= self._max_idle:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        idle.append(connection)
+        if self._closed:
+            self.close()
+
+    @property
+    def idle_connections(self) -> int:
+        """How many idle connections are kept."""
+        return sum(map(len, list(self._idle.values())))
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close as they end. Twice is fine."""
+        self._closed = True
+        for idle in list(self._idle.values()):
+            while idle:
+                try:
+                    idle.pop().close()
+                except IndexError:
+                    break
+
+    def interrupt(self) -> None:
+        """End the exchanges that other threads have under way, each with a `TransportError`."""
+        for connection in list(self._active):
+            connection.interrupt()
+
+    def discard(self) -> None:
+        """Close without ceremony, for a client that nobody closed."""
+        self.close()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _forget(self) -> None:
+        """After a fork: the connections are the parent's. Closing our copies sends nothing."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle = {}
+        self._slots = {}
+        self._active = set()
+
+
+_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_transports):
+        transport._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

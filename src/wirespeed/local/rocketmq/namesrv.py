@@ -1,0 +1,80 @@
+"""The name server: tells where a topic is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from . import codes
+from .server import Refusal, Reply, Request, Server
+from .store import DEFAULT_TOPIC, Store
+
+BROKER_NAME = "broker-a"
+CLUSTER = "DefaultCluster"
+_DEFAULT_TOPIC_QUEUES = 8
+_DEFAULT_TOPIC_PERM = 7
+
+
+class NameServer:
+    """Answers for the topics of one broker.
+
+    Args:
+        store: where the topics are.
+
+    Attributes:
+        broker_address: "host:port" of the broker; routes exist once it is set.
+        server: listens for clients.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.broker_address = ""
+        self.server = Server(self.handle)
+        self._store = store
+
+    def handle(self, request: Request) -> Reply | None:
+        """Answer one command."""
+        if request.code == codes.GET_ROUTE:
+            return self._route(request)
+        raise Refusal(codes.NOT_SUPPORTED, f" request type {request.code} not supported")
+
+    def _route(self, request: Request) -> Reply:
+        name = request.text("topic")
+        topic = self._store.topics.get(name)
+        if topic is not None:
+            queues, perm = len(topic.queues), topic.perm
+        elif name == DEFAULT_TOPIC:
+            queues, perm = _DEFAULT_TOPIC_QUEUES, _DEFAULT_TOPIC_PERM
+        else:
+            queues = perm = 0
+        if not queues or not self.broker_address:
+            raise Refusal(
+                codes.TOPIC_NOT_EXIST,
+                f"No topic route info in name server for the topic: {name}\nSee "
+                "https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.",
+            )
+        route = {
+            "brokerDatas": [
+                {
+                    "brokerAddrs": {"0": self.broker_address},
+                    "brokerName": BROKER_NAME,
+                    "cluster": CLUSTER,
+                    "enableActingMaster": False,
+                }
+            ],
+            "filterServerTable": {},
+            "queueDatas": [
+                {
+                    "brokerName": BROKER_NAME,
+                    "perm": perm,
+                    "readQueueNums": queues,
+                    "topicSysFlag": 0,
+                    "writeQueueNums": queues,
+                }
+            ],
+        }
+        text = json.dumps(route, separators=(",", ":"))
+        standard = request.fields.get("acceptStandardJsonOnly") == "true"
+        if not standard and request.version < codes.STANDARD_JSON_SINCE:
+            # Older servers write whole-number keys without quotes.
+            text = re.sub(r'"(\d+)":', r"\1:", text)
+        return Reply(body=text.encode())

@@ -1,0 +1,213 @@
+"""Remoting connections on an asyncio event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+import socket
+import time
+from typing import Any
+
+from ..engine.effects import Exchange
+from ..errors import ClosedError, ProtocolError, WirespeedError
+from .connection import (
+    Command,
+    Connection,
+    Frame,
+    RequestHandler,
+    late,
+    lost,
+    not_connected,
+    not_taken,
+    parse_address,
+    refused,
+)
+
+_log = logging.getLogger("wirespeed.remoting")
+
+_CONNECT_TIMEOUT = 3.0
+_SWEEP = 0.05
+
+
+class LoopConnection(asyncio.BufferedProtocol):
+    """A connection owned by its event loop; replies complete futures.
+
+    One timer sweeps the deadlines of all its calls, at most `_SWEEP` seconds late.
+    """
+
+    def __init__(self, endpoint: str, handler: RequestHandler, *, binary: bool) -> None:
+        self.endpoint = endpoint
+        self._core = Connection(handler, binary=binary)
+        self._loop = asyncio.get_running_loop()
+        self._pending: dict[int, tuple[asyncio.Future[Frame], float]] = {}
+        self._transport: asyncio.Transport | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._core.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            responses, answers = self._core.received(nbytes)
+        except ProtocolError as error:
+            error.endpoint = self.endpoint
+            error.outcome = "unknown"
+            self._fail(error)
+            return
+        for frame in responses:
+            entry = self._pending.pop(frame.opaque, None)
+            if entry is not None and not entry[0].done():
+                entry[0].set_result(frame)
+        if answers and self._transport is not None:
+            self._transport.writelines(answers)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(lost(self.endpoint, exc or "closed by the server"))
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _fail(self, error: WirespeedError) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._writable.set()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._transport is not None and not self._loop.is_closed():
+            self._transport.abort()
+        pending, self._pending = self._pending, {}
+        for future, _ in pending.values():
+            if not future.done():
+                future.set_exception(copy.copy(error))
+
+    async def _write(self, buffers: list[Any], deadline: float) -> None:
+        if not self._writable.is_set():
+            try:
+                await asyncio.wait_for(self._writable.wait(), deadline - time.monotonic())
+            except asyncio.TimeoutError:
+                raise not_taken(self.endpoint) from None
+        if self.closed or self._transport is None:
+            raise lost(self.endpoint, "it is closed", "not_sent")
+        if len(buffers) == 1:
+            self._transport.write(buffers[0])
+        else:
+            self._transport.writelines(buffers)
+
+    async def call(self, command: Command, deadline: float) -> Frame:
+        """Send `command` and return its reply; a cancelled call's reply is dropped.
+
+        Raises:
+            DeadlineExceeded: no reply by `deadline`.
+            TransportError: the connection was lost.
+        """
+        opaque, buffers = self._core.encode(command)
+        await self._write(buffers, deadline)
+        future: asyncio.Future[Frame] = self._loop.create_future()
+        self._pending[opaque] = (future, deadline)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+        try:
+            return await future
+        finally:
+            self._pending.pop(opaque, None)
+
+    async def send_oneway(self, command: Command, deadline: float) -> None:
+        """Write `command`, which has no reply."""
+        _, buffers = self._core.encode(command, oneway=True)
+        await self._write(buffers, deadline)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now = time.monotonic()
+        for future, deadline in list(self._pending.values()):
+            if deadline <= now and not future.done():
+                future.set_exception(late(self.endpoint))
+        if self._pending:
+            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+
+    def close(self) -> None:
+        """Close the socket; who still waits gets a `TransportError`. Twice is fine."""
+        self._fail(lost(self.endpoint, "closed by this client"))
+
+
+class Transport:
+    """The connections of one client on one loop, one per endpoint, made when first needed.
+
+    Args:
+        handler: answers requests that a server begins; must not block.
+        binary: send binary headers instead of JSON.
+    """
+
+    def __init__(self, handler: RequestHandler, *, binary: bool = False) -> None:
+        self._handler = handler
+        self._binary = binary
+        self._connections: dict[str, LoopConnection] = {}
+        self._connecting: dict[str, asyncio.Lock] = {}
+        self._closed = False
+
+    async def exchange(self, effect: Exchange) -> Frame | None:
+        """Carry an `Exchange` of a `Command` with "host:port" out."""
+        connection = self._connections.get(effect.endpoint)
+        if connection is None or connection.closed:
+            connection = await self._connect(effect.endpoint, effect.deadline)
+        if effect.oneway:
+            await connection.send_oneway(effect.request, effect.deadline)
+            return None
+        return await connection.call(effect.request, effect.deadline)
+
+    async def _connect(self, endpoint: str, deadline: float) -> LoopConnection:
+        left = min(deadline - time.monotonic(), _CONNECT_TIMEOUT)
+        try:
+            return await asyncio.wait_for(self._open(endpoint), left)
+        except asyncio.TimeoutError as error:
+            raise not_connected(endpoint) from error
+        except OSError as error:
+            raise refused(endpoint, error) from error
+
+    async def _open(self, endpoint: str) -> LoopConnection:
+        host, port = parse_address(endpoint)
+        async with self._connecting.setdefault(endpoint, asyncio.Lock()):
+            connection = self._connections.get(endpoint)
+            if connection is None or connection.closed:
+                if self._closed:
+                    raise ClosedError("the client is closed", outcome="not_sent")
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: LoopConnection(endpoint, self._handler, binary=self._binary),
+                    host,
+                    port,
+                )
+                self._connections[endpoint] = connection
+            return connection
+
+    async def close(self) -> None:
+        """Close every connection. Twice is fine."""
+        self.discard()
+
+    def discard(self) -> None:
+        """Close every connection without waiting."""
+        self._closed = True
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def after_fork(self) -> None:
+        """Do nothing: an event loop does not live on in a forked child."""

@@ -1,0 +1,446 @@
+"""Remoting connections for threads.
+
+A connection has one reader at a time. A lone caller reads its own reply, so a send costs two
+system calls and no thread switch. When more than one exchange is in flight, one has no caller
+to wait for it, or no caller has been there for a while, the connection's own thread reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..engine.effects import Exchange
+from ..errors import (
+    ClosedError,
+    ProtocolError,
+    WirespeedError,
+)
+from .connection import (
+    Command,
+    Connection,
+    Frame,
+    RequestHandler,
+    late,
+    lost,
+    not_connected,
+    not_taken,
+    parse_address,
+    refused,
+)
+
+_log = logging.getLogger("wirespeed.remoting")
+
+Done = Callable[[Any, BaseException | None], None]
+
+_SLICE = 0.05
+_IDLE = 0.5
+_SWEEP = 0.1
+_CONNECT_TIMEOUT = 3.0
+
+
+class _Waiter:
+    """One exchange in flight; `lock` exists when its caller does not read for itself."""
+
+    __slots__ = ("deadline", "done", "error", "frame", "lock")
+
+    def __init__(self, deadline: float, done: Done | None) -> None:
+        self.deadline = deadline
+        self.done = done
+        self.frame: Frame | None = None
+        self.error: WirespeedError | None = None
+        self.lock: Any = None
+
+    def complete(self) -> None:
+        if self.done is not None:
+            self.done(self.frame, self.error)
+        elif self.lock is not None:
+            self.lock.release()
+
+
+def _set_slice(sock: socket.socket, option: int, seconds: float) -> None:
+    """Let blocking calls return every `seconds` (below 1), without the poll that a timeout adds."""
+    if sys.platform == "win32":
+        sock.setsockopt(socket.SOL_SOCKET, option, int(seconds * 1000))
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", 0, int(seconds * 1e6)))
+
+
+class SocketConnection:
+    """A connected socket and whoever waits on it. Thread-safe."""
+
+    def __init__(
+        self, endpoint: str, sock: socket.socket, handler: RequestHandler, *, binary: bool
+    ) -> None:
+        self.endpoint = endpoint
+        self._sock = sock
+        self._core = Connection(handler, binary=binary)
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._write_lock = threading.Lock()
+        self._pending: dict[int, _Waiter] = {}
+        self._reading = False
+        self._used = time.monotonic()
+        self.closed = False
+        threading.Thread(target=self._serve, name=f"wirespeed-{endpoint}", daemon=True).start()
+
+    def call(self, command: Command, deadline: float) -> Frame:
+        """Send `command` and wait for its reply.
+
+        Raises:
+            DeadlineExceeded: no reply by `deadline`; a later one is dropped.
+            TransportError: the connection was lost; `outcome` tells whether the server may
+                have the request.
+        """
+        opaque, buffers = self._core.encode(command)
+        waiter = _Waiter(deadline, None)
+        with self._lock:
+            self._check_open()
+            reads = not self._reading and not self._pending
+            self._pending[opaque] = waiter
+            if reads:
+                self._reading = True
+            else:
+                waiter.lock = threading.Lock()
+                waiter.lock.acquire()
+        try:
+            self._write(buffers, deadline)
+            if reads:
+                self._read_own(waiter)
+            else:
+                self._wait(waiter)
+        finally:
+            with self._lock:
+                self._pending.pop(opaque, None)
+                self._used = time.monotonic()
+                if reads:
+                    self._reading = False
+                if self._pending and not self._reading:
+                    self._wake.notify()
+        if waiter.error is not None:
+            raise waiter.error
+        assert waiter.frame is not None
+        return waiter.frame
+
+    def submit(self, command: Command, deadline: float, done: Done) -> None:
+        """Send `command`; `done(frame, error)` is called once, on the reading thread."""
+        opaque, buffers = self._core.encode(command)
+        waiter = _Waiter(deadline, done)
+        with self._lock:
+            self._check_open()
+            self._pending[opaque] = waiter
+            if not self._reading:
+                self._wake.notify()
+        try:
+            self._write(buffers, deadline)
+        except WirespeedError as error:
+            with self._lock:
+                mine = self._pending.pop(opaque, None)
+            if mine is not None:
+                done(None, error)
+
+    def send_oneway(self, command: Command, deadline: float) -> None:
+        """Write `command`, which has no reply."""
+        _, buffers = self._core.encode(command, oneway=True)
+        with self._lock:
+            self._check_open()
+            self._used = time.monotonic()
+        self._write(buffers, deadline)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise lost(self.endpoint, "it is closed", "not_sent")
+
+    def _write(self, buffers: list[bytes | bytearray | memoryview], deadline: float) -> None:
+        views = [memoryview(buffer) for buffer in buffers]
+        with self._write_lock:
+            try:
+                while views:
+                    try:
+                        sent = self._send_some(views)
+                    except (BlockingIOError, TimeoutError):
+                        if time.monotonic() < deadline:
+                            continue
+                        raise not_taken(self.endpoint) from None
+                    while views and sent >= len(views[0]):
+                        sent -= len(views.pop(0))
+                    if sent:
+                        views[0] = views[0][sent:]
+            except BaseException as error:
+                self._fail(lost(self.endpoint, error))
+                if isinstance(error, OSError) and not isinstance(error, WirespeedError):
+                    raise lost(self.endpoint, error, "not_sent") from error
+                raise
+
+    def _send_some(self, views: list[memoryview]) -> int:
+        if len(views) == 1 or not hasattr(self._sock, "sendmsg"):
+            return self._sock.send(views[0])
+        return self._sock.sendmsg(views)
+
+    def _read_own(self, waiter: _Waiter) -> None:
+        try:
+            while waiter.frame is None and waiter.error is None:
+                if not self._read_some() and time.monotonic() >= waiter.deadline:
+                    waiter.error = late(self.endpoint)
+        except BaseException as error:
+            self._fail(lost(self.endpoint, error))
+            raise
+
+    def _wait(self, waiter: _Waiter) -> None:
+        while waiter.frame is None and waiter.error is None:
+            left = waiter.deadline - time.monotonic()
+            if left <= 0:
+                waiter.error = late(self.endpoint)
+            else:
+                waiter.lock.acquire(timeout=min(left, 60.0))
+
+    def _read_some(self) -> bool:
+        """Receive once and complete what arrived; False when nothing came for a slice."""
+        try:
+            size = self._sock.recv_into(self._core.buffer())
+        except (BlockingIOError, TimeoutError):
+            return False
+        except OSError as error:
+            self._fail(lost(self.endpoint, error))
+            return True
+        if size == 0:
+            self._fail(lost(self.endpoint, "closed by the server"))
+            return True
+        try:
+            responses, answers = self._core.received(size)
+        except ProtocolError as error:
+            error.endpoint = self.endpoint
+            error.outcome = "unknown"
+            self._fail(error)
+            return True
+        for frame in responses:
+            with self._lock:
+                waiter = self._pending.pop(frame.opaque, None)
+            if waiter is not None:
+                waiter.frame = frame
+                waiter.complete()
+        if answers:
+            try:
+                self._write(answers, time.monotonic() + _CONNECT_TIMEOUT)
+            except WirespeedError as error:
+                _log.debug("answer to %s not written: %s", self.endpoint, error)
+        return True
+
+    def _serve(self) -> None:
+        """Read whenever no lone caller does: see the module's text."""
+        while True:
+            with self._lock:
+                while self._reading or not (self.closed or self._pending or self._is_idle()):
+                    self._wake.wait(_IDLE)
+                if self.closed:
+                    break
+                self._reading = True
+            try:
+                self._read_until_lone()
+            except BaseException as error:
+                self._fail(lost(self.endpoint, error))
+                raise
+            finally:
+                with self._lock:
+                    self._reading = False
+        self._sock.close()
+
+    def _is_idle(self) -> bool:
+        return time.monotonic() - self._used >= _IDLE
+
+    def _read_until_lone(self) -> None:
+        swept = time.monotonic()
+        slice_seconds = _SLICE
+        while not self.closed:
+            wanted = _SLICE if self._pending else _IDLE
+            if wanted != slice_seconds:
+                slice_seconds = wanted
+                _set_slice(self._sock, socket.SO_RCVTIMEO, slice_seconds)
+            self._read_some()
+            now = time.monotonic()
+            if now - swept >= _SWEEP:
+                swept = now
+                self._expire(now)
+            with self._lock:
+                if not self._pending and not self._is_idle():
+                    break
+        if slice_seconds != _SLICE and not self.closed:
+            _set_slice(self._sock, socket.SO_RCVTIMEO, _SLICE)
+
+    def _expire(self, now: float) -> None:
+        with self._lock:
+            passed = [
+                (opaque, waiter)
+                for opaque, waiter in self._pending.items()
+                if waiter.done is not None and waiter.deadline <= now
+            ]
+            for opaque, _ in passed:
+                del self._pending[opaque]
+        for _, waiter in passed:
+            waiter.error = late(self.endpoint)
+            waiter.complete()
+
+    def _fail(self, error: WirespeedError) -> None:
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            pending, self._pending = list(self._pending.values()), {}
+            self._wake.notify_all()
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        for waiter in pending:
+            if waiter.frame is None and waiter.error is None:
+                waiter.error = copy.copy(error)
+            waiter.complete()
+
+    def close(self) -> None:
+        """Close the socket; who still waits gets a `TransportError`. Twice is fine."""
+        self._fail(lost(self.endpoint, "closed by this client"))
+
+    def abandon(self) -> None:
+        """Close a socket inherited by a forked child, without a word to the server."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            os.close(self._sock.detach())
+
+
+class Transport:
+    """The connections of one client, one per endpoint, made when first needed.
+
+    Args:
+        handler: answers requests that a server begins; must not block.
+        binary: send binary headers instead of JSON.
+    """
+
+    def __init__(self, handler: RequestHandler, *, binary: bool = False) -> None:
+        self._handler = handler
+        self._binary = binary
+        self._reset()
+        self._closed = False
+
+    def _reset(self) -> None:
+        self._connections: dict[str, SocketConnection] = {}
+        self._connecting: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def exchange(self, effect: Exchange) -> Frame | None:
+        """Carry an `Exchange` of a `Command` with "host:port" out."""
+        connection = self._connections.get(effect.endpoint)
+        if connection is None or connection.closed:
+            connection = self._connect(effect.endpoint, effect.deadline)
+        if effect.oneway:
+            connection.send_oneway(effect.request, effect.deadline)
+            return None
+        return connection.call(effect.request, effect.deadline)
+
+    def submit(self, effect: Exchange, done: Done) -> None:
+        """Carry an `Exchange` out and call `done(frame, error)` once, on whatever thread."""
+        connection = self._connections.get(effect.endpoint)
+        if connection is None or connection.closed:
+            threading.Thread(
+                target=self._connect_and_submit,
+                args=(effect, done),
+                name="wirespeed-connect",
+                daemon=True,
+            ).start()
+        else:
+            self._submit(connection, effect, done)
+
+    def _connect_and_submit(self, effect: Exchange, done: Done) -> None:
+        try:
+            connection = self._connect(effect.endpoint, effect.deadline)
+        except BaseException as error:
+            done(None, error)
+            return
+        self._submit(connection, effect, done)
+
+    def _submit(self, connection: SocketConnection, effect: Exchange, done: Done) -> None:
+        try:
+            if not effect.oneway:
+                connection.submit(effect.request, effect.deadline, done)
+                return
+            connection.send_oneway(effect.request, effect.deadline)
+        except WirespeedError as error:
+            done(None, error)
+        else:
+            done(None, None)
+
+    def _connect(self, endpoint: str, deadline: float) -> SocketConnection:
+        with self._lock:
+            lock = self._connecting.setdefault(endpoint, threading.Lock())
+        if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise not_connected(endpoint)
+        try:
+            if self._closed:
+                raise ClosedError("the client is closed", outcome="not_sent")
+            connection = self._connections.get(endpoint)
+            if connection is not None and not connection.closed:
+                return connection
+            sock = open_socket(endpoint, deadline)
+            connection = SocketConnection(endpoint, sock, self._handler, binary=self._binary)
+            self._publish(endpoint, connection)
+            return connection
+        finally:
+            lock.release()
+
+    def _publish(self, endpoint: str, connection: SocketConnection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._connections[endpoint] = connection
+                return
+        connection.close()
+        raise ClosedError("the client is closed", outcome="not_sent")
+
+    def close(self) -> None:
+        """Close every connection. Twice is fine."""
+        with self._lock:
+            self._closed = True
+            connections = list(self._connections.values())
+            self._connections.clear()
+        for connection in connections:
+            connection.close()
+
+    discard = close
+
+    def after_fork(self) -> None:
+        """In a forked child: forget the parent's connections, so that the child makes its own."""
+        connections = list(self._connections.values())
+        self._reset()
+        for connection in connections:
+            connection.abandon()
+
+
+def open_socket(endpoint: str, deadline: float) -> socket.socket:
+    """Connect to "host:port" within 3 s and `deadline`.
+
+    Raises:
+        ConfigError: the address is malformed.
+        ConnectError: nobody listens there, or the name is unknown.
+        DeadlineExceeded: no answer in time.
+    """
+    host, port = parse_address(endpoint)
+    left = min(_CONNECT_TIMEOUT, deadline - time.monotonic())
+    try:
+        if left <= 0:
+            raise TimeoutError
+        sock = socket.create_connection((host, port), timeout=left)
+    except TimeoutError as error:
+        raise not_connected(endpoint) from error
+    except OSError as error:
+        raise refused(endpoint, error) from error
+    sock.settimeout(None)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _set_slice(sock, socket.SO_RCVTIMEO, _SLICE)
+    _set_slice(sock, socket.SO_SNDTIMEO, _SLICE)
+    return sock

@@ -1,0 +1,391 @@
+"""Sending: which queue, which tries, what the outcome is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ...engine.effects import Exchange, Flow
+from ...errors import (
+    ConfigError,
+    DeadlineExceeded,
+    Outcome,
+    SendError,
+    TopicNotFound,
+    TransportError,
+    WirespeedError,
+)
+from ...remoting.connection import Command, Frame
+from .. import codes, wire
+from ..compression import COMPRESSED_ZLIB, compress
+from ..models import Body, Message, MessageQueue, SendResult, SendStatus
+from .route import ClientState, fetch_route
+
+_STATUS = {
+    codes.SUCCESS: SendStatus.OK,
+    codes.FLUSH_DISK_TIMEOUT: SendStatus.FLUSH_DISK_TIMEOUT,
+    codes.FLUSH_SLAVE_TIMEOUT: SendStatus.FLUSH_SLAVE_TIMEOUT,
+    codes.SLAVE_NOT_AVAILABLE: SendStatus.SLAVE_NOT_AVAILABLE,
+}
+_PART_OVERHEAD = 256
+
+
+class SendPolicy:
+    """A producer's settings that a send needs.
+
+    Attributes:
+        group: the producer group.
+        attempts: tries of an acknowledged send, the first included.
+        max_body: the largest body in bytes.
+        compress_above: bodies of at least so many bytes are compressed where that saves any.
+    """
+
+    __slots__ = ("attempts", "compress_above", "group", "max_body")
+
+    def __init__(
+        self, group: str, attempts: int, max_body: int, compress_above: int = 4096
+    ) -> None:
+        self.group = group
+        self.attempts = attempts
+        self.max_body = max_body
+        self.compress_above = compress_above
+
+
+def prepare(client: ClientState, policy: SendPolicy, message: Message) -> str:
+    """Check `message`, give it its unique id, and return its encoded properties.
+
+    Raises:
+        ConfigError: the topic, the body or a property is refused.
+    """
+    wire.check_topic(message.topic)
+    wire.check_body(message.body, policy.max_body)
+    properties = message.properties
+    if "UNIQ_KEY" not in properties:
+        properties["UNIQ_KEY"] = client.settings.unique_id()
+    properties["WAIT"] = "true"
+    return wire.encode_properties(properties)
+
+
+def pick_queue(
+    client: ClientState, route: wire.TopicRoute, avoided_broker: str | None
+) -> tuple[MessageQueue, str]:
+    """Return the next queue in turn and its master, on another broker than the one that failed."""
+    queues = route.write_queues
+    turn = next(client.rotation)
+    first = queues[turn % len(queues)]
+    if avoided_broker is None or first[0].broker_name != avoided_broker:
+        return first
+    for step in range(1, len(queues)):
+        other = queues[(turn + step) % len(queues)]
+        if other[0].broker_name != avoided_broker:
+            return other
+    return first
+
+
+def find_route(client: ClientState, topic: str, deadline: float) -> Flow[wire.TopicRoute]:
+    """Return the known route to send `topic` by, or ask for it.
+
+    Raises:
+        TopicNotFound: no broker takes messages for the topic.
+    """
+    route = client.routes.get(topic)
+    if route is None or not route.write_queues:
+        route = yield from fetch_route(client, topic, deadline, creates=True)
+        client.heartbeat_wake.set()
+    if not route.write_queues:
+        raise TopicNotFound(
+            f"topic {topic!r} has no queue that may be written",
+            service="rocketmq",
+            retryable=True,
+            outcome="not_sent",
+        )
+    return route
+
+
+class Delivery(NamedTuple):
+    """What a broker acknowledged: its reply, where it was sent, and how the sending went."""
+
+    frame: Frame
+    queue: MessageQueue
+    attempts: int
+    ambiguous: bool
+
+
+def deliver(
+    client: ClientState,
+    policy: SendPolicy,
+    topic: str,
+    make_command: Callable[[MessageQueue], Command],
+    deadline: float,
+) -> Flow[Delivery]:
+    """Send what `make_command(queue)` makes until a broker has stored it, or nothing may help.
+
+    Raises:
+        TopicNotFound: no broker takes the topic.
+        DeadlineExceeded, SendError: not acknowledged; `outcome` tells what is known.
+        ServiceError: the broker refused it.
+    """
+    failure: WirespeedError
+    ambiguous = False
+    broker: str | None = None
+    attempt = 0
+    while True:
+        attempt += 1
+        route = client.routes.get(topic)
+        if route is None or not route.write_queues:
+            route = yield from find_route(client, topic, deadline)
+        queue, address = pick_queue(client, route, broker)
+        broker = queue.broker_name
+        try:
+            frame: Frame = yield Exchange(address, client.signed(make_command(queue)), deadline)
+        except TransportError as error:
+            failure = error
+            ambiguous = ambiguous or error.outcome == "unknown"
+        else:
+            if frame.code in _STATUS:
+                return Delivery(frame, queue, attempt, ambiguous)
+            failure = codes.error(frame.code, frame.remark, address)
+            if frame.code not in codes.RETRIED_SEND_CODES:
+                raise _final(failure, attempt, ambiguous)
+        if attempt >= policy.attempts or client.settings.clock.monotonic() >= deadline:
+            raise _final(failure, attempt, ambiguous)
+        yield from _refresh_route(client, topic, deadline)
+
+
+def send(
+    client: ClientState, policy: SendPolicy, message: Message, timeout: float
+) -> Flow[SendResult]:
+    """Send `message` and wait until it is stored, trying other brokers where that may help.
+
+    A retry carries the same UNIQ_KEY, since an earlier try may have been stored.
+
+    Raises:
+        ConfigError: the message is refused before anything is sent.
+        WirespeedError: as `deliver`.
+    """
+    deadline = client.deadline(timeout)
+    properties = prepare(client, policy, message)
+    body, sys_flag = compressed(policy, message)
+
+    def make_command(queue: MessageQueue) -> Command:
+        born = int(client.settings.clock.wall() * 1000)
+        return wire.send_request(
+            policy.group, message, properties, queue, sys_flag, born, body=body
+        )
+
+    delivery = yield from deliver(client, policy, message.topic, make_command, deadline)
+    return result_of(delivery, message)
+
+
+def compressed(policy: SendPolicy, message: Message) -> tuple[Body, int]:
+    """Return the body to send and the flag bits that say how it is compressed."""
+    if len(message.body) < policy.compress_above:
+        return message.body, 0
+    smaller = compress(message.body)
+    if len(smaller) >= len(message.body):
+        return message.body, 0
+    return smaller, COMPRESSED_ZLIB
+
+
+def send_batch(
+    client: ClientState, policy: SendPolicy, messages: Sequence[Message], timeout: float
+) -> Flow[list[SendResult]]:
+    """Send messages of one topic in one request; they are stored in one queue, in order.
+
+    Raises:
+        ConfigError: a message is refused, is delayed, or has another topic than the first, or
+            all pass `policy.max_body`; nothing was sent.
+        WirespeedError: as `deliver`.
+    """
+    deadline = client.deadline(timeout)
+    topic = messages[0].topic
+    parts = []
+    for message in messages:
+        if message.topic != topic:
+            raise ConfigError(f"a batch has one topic: {topic!r}, not {message.topic!r}")
+        if not batchable(message):
+            raise ConfigError("a delayed message or one of a retry topic cannot be in a batch")
+        parts.append((message.flag, message.body, prepare(client, policy, message).encode()))
+    body = wire.encode_batch(parts)
+    wire.check_body(body, policy.max_body, "the batch")
+
+    def make_command(queue: MessageQueue) -> Command:
+        born = int(client.settings.clock.wall() * 1000)
+        return wire.send_batch_request(policy.group, topic, body, queue, born)
+
+    delivery = yield from deliver(client, policy, topic, make_command, deadline)
+    offset_ids = delivery.frame.ext_fields.get("msgId", "").split(",")
+    first = wire.integer(delivery.frame, "queueOffset")
+    offset_ids += [""] * (len(messages) - len(offset_ids))
+    queue = _stored_in(delivery)
+    return [
+        SendResult(
+            _STATUS[delivery.frame.code],
+            message.properties["UNIQ_KEY"],
+            offset_id,
+            queue,
+            first + number,
+            delivery.attempts,
+            delivery.ambiguous,
+        )
+        for number, (message, offset_id) in enumerate(zip(messages, offset_ids, strict=False))
+    ]
+
+
+def batchable(message: Message) -> bool:
+    """Whether the broker takes the message as part of a batch."""
+    return not (
+        message.topic.startswith(wire.RETRY_PREFIX)
+        or message.properties.keys() & wire.DELAY_PROPERTIES
+    )
+
+
+def send_many(
+    client: ClientState, policy: SendPolicy, messages: Sequence[Message], timeout: float
+) -> Flow[list[SendResult | WirespeedError]]:
+    """Send messages in as few requests as their topics and sizes permit.
+
+    Returns:
+        For each message, in the order given, its result, or the error that its request met.
+    """
+    results: list[SendResult | WirespeedError | None] = [None] * len(messages)
+    for group in _grouped(policy, messages):
+        chosen = [messages[number] for number in group]
+        outcome: Sequence[SendResult | WirespeedError]
+        try:
+            if len(chosen) == 1:
+                outcome = [(yield from send(client, policy, chosen[0], timeout))]
+            else:
+                outcome = yield from send_batch(client, policy, chosen, timeout)
+        except WirespeedError as error:
+            outcome = [error] * len(chosen)
+        for number, each in zip(group, outcome, strict=True):
+            results[number] = each
+    return [each for each in results if each is not None]
+
+
+def _grouped(policy: SendPolicy, messages: Sequence[Message]) -> list[list[int]]:
+    """Return the numbers of the messages that go together, each group within the size limit."""
+    groups: list[list[int]] = []
+    open_groups: dict[str, tuple[list[int], int]] = {}
+    for number, message in enumerate(messages):
+        size = len(message.body) + _PART_OVERHEAD
+        size += sum(len(name) + len(value) for name, value in message.properties.items()) * 4
+        group, filled = open_groups.get(message.topic, ([], 0))
+        if not batchable(message):
+            groups.append([number])
+            continue
+        if not group or filled + size > policy.max_body:
+            group, filled = [], 0
+            groups.append(group)
+        group.append(number)
+        open_groups[message.topic] = group, filled + size
+    return groups
+
+
+def send_selected(
+    client: ClientState,
+    policy: SendPolicy,
+    message: Message,
+    select: Callable[[Sequence[MessageQueue]], int],
+    timeout: float,
+) -> Flow[SendResult]:
+    """Send `message` once, to the queue whose index `select(queues)` returns.
+
+    It is not retried, since a retry could break the order that a chosen queue is for.
+
+    Raises:
+        ConfigError: also when the index is out of range.
+        TopicNotFound, DeadlineExceeded, SendError, ServiceError: as `send`.
+    """
+    deadline = client.deadline(timeout)
+    properties = prepare(client, policy, message)
+    route = yield from find_route(client, message.topic, deadline)
+    queues = [queue for queue, _ in route.write_queues]
+    index = select(queues)
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(queues):
+        raise ConfigError(f"the selected queue must be in 0..{len(queues) - 1}, not {index!r}")
+    queue, address = route.write_queues[index]
+    body, sys_flag = compressed(policy, message)
+    born = int(client.settings.clock.wall() * 1000)
+    command = wire.send_request(policy.group, message, properties, queue, sys_flag, born, body=body)
+    try:
+        frame: Frame = yield Exchange(address, client.signed(command), deadline)
+    except TransportError as error:
+        yield from _refresh_route(client, message.topic, deadline)
+        raise _final(error, 1, error.outcome == "unknown") from error
+    if frame.code not in _STATUS:
+        raise _final(codes.error(frame.code, frame.remark, address), 1, False)
+    return result_of(Delivery(frame, queue, 1, False), message)
+
+
+def _refresh_route(client: ClientState, topic: str, deadline: float) -> Flow[None]:
+    """Look for the topic's brokers again; where no name server answers, the old route stays."""
+    with contextlib.suppress(WirespeedError):
+        yield from fetch_route(client, topic, deadline, creates=True)
+
+
+def send_oneway(
+    client: ClientState, policy: SendPolicy, message: Message, timeout: float
+) -> Flow[None]:
+    """Write `message` once and do not wait; a broker that refuses it is never heard.
+
+    Raises:
+        ConfigError, TopicNotFound: as `send`.
+        TransportError: it could not be written.
+    """
+    deadline = client.deadline(timeout)
+    properties = prepare(client, policy, message)
+    route = yield from find_route(client, message.topic, deadline)
+    queue, address = pick_queue(client, route, None)
+    body, sys_flag = compressed(policy, message)
+    born = int(client.settings.clock.wall() * 1000)
+    command = wire.send_request(policy.group, message, properties, queue, sys_flag, born, body=body)
+    try:
+        yield Exchange(address, client.signed(command), deadline, True)
+    except TransportError:
+        yield from _refresh_route(client, message.topic, deadline)
+        raise
+
+
+def result_of(delivery: Delivery, message: Message) -> SendResult:
+    """Return what a producer is told of a stored message."""
+    frame = delivery.frame
+    return SendResult(
+        _STATUS[frame.code],
+        message.properties["UNIQ_KEY"],
+        frame.ext_fields.get("msgId", ""),
+        _stored_in(delivery),
+        wire.integer(frame, "queueOffset"),
+        delivery.attempts,
+        delivery.ambiguous,
+    )
+
+
+def _stored_in(delivery: Delivery) -> MessageQueue:
+    asked = delivery.queue
+    return MessageQueue(asked.topic, asked.broker_name, wire.integer(delivery.frame, "queueId"))
+
+
+def _final(failure: WirespeedError, attempts: int, ambiguous: bool) -> WirespeedError:
+    """Return what a send raises after its last try."""
+    outcome: Outcome | None = "unknown" if ambiguous else failure.outcome
+    if not isinstance(failure, TransportError) or isinstance(
+        failure, (DeadlineExceeded, ConfigError)
+    ):
+        failure.attempts = attempts
+        failure.outcome = outcome
+        failure.service = "rocketmq"
+        return failure
+    final = SendError(
+        f"not acknowledged after {attempts} tries: {failure.message}",
+        service="rocketmq",
+        endpoint=failure.endpoint,
+        attempts=attempts,
+        retryable=True,
+        outcome=outcome,
+        hint=failure.hint,
+    )
+    final.__cause__ = failure
+    return final

@@ -1,0 +1,347 @@
+"""WCS clients for asyncio. `client` is generated from this file."""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import warnings
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ..config import Credentials, Retry, instance, seconds, whole
+from ..engine import aio as engine
+from ..errors import ConfigError
+from ..http import aio as http
+from ..http.models import Buffer, Origin
+from ..storage import FileSource, ProgressCallback, ProgressReporter, check_progress
+from . import flow, wire
+from .models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, UploadResult
+
+if TYPE_CHECKING:
+    import ssl
+
+_BLOCK_LIMIT = 64 * BLOCK_UNIT
+_MOST_WORKERS = 64
+
+
+class AsyncClient:
+    """Speaks to Wangsu WCS. May be used by many callers at a time; connections are kept.
+
+    Args:
+        access_key: the public half of the key pair.
+        secret_key: the secret half; it is never shown.
+        upload_url: where uploads go, such as "https://user.up0.v1.wcsapi.com".
+        manage_url: where stat, list and delete go, such as "https://bucket.mgr0.v1.wcsapi.com".
+        timeout: seconds that one request may take, and one more for each 64 KiB that it sends
+            beyond 4 MiB.
+        retry: how often a request is tried; 3 times by default.
+        tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+
+    Raises:
+        ConfigError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        access_key: str,
+        secret_key: str,
+        *,
+        upload_url: str,
+        manage_url: str,
+        timeout: float | str = 30.0,
+        retry: Retry | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        instance(retry, Retry, "retry")
+        if tls is not None and not hasattr(tls, "wrap_socket"):
+            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
+        self._settings = flow.Settings(
+            credentials=Credentials(access_key, secret_key),
+            upload=Origin.parse(upload_url, "upload_url"),
+            manage=Origin.parse(manage_url, "manage_url"),
+            nonce=functools.partial(secrets.token_hex, 16),
+            timeout=seconds(timeout, "timeout"),
+            retry=retry or Retry(),
+        )
+        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+
+    def __repr__(self) -> str:
+        settings = self._settings
+        return f"{type(self).__name__}({str(settings.upload)!r}, {str(settings.manage)!r})"
+
+    def bucket(self, name: str) -> AsyncBucket:
+        """Return a bucket of this client; nothing is sent.
+
+        Raises:
+            ConfigError: `name` is empty, has a colon or does not print.
+        """
+        return AsyncBucket(name, self._settings, self._transport)
+
+    async def close(self) -> None:
+        """Close the connections; calls under way end first. Twice is fine."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        transport = getattr(self, "_transport", None)
+        if transport is not None and transport.idle_connections:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            transport.discard()
+
+
+class AsyncBucket:
+    """One bucket; made by `AsyncClient.bucket`.
+
+    Every method takes `timeout`: seconds that the whole call may take, its retries included.
+    None leaves it to the client's timeout for each request and its number of tries.
+
+    Attributes:
+        name: the bucket's name.
+    """
+
+    def __init__(self, name: str, settings: flow.Settings, transport: http.Transport) -> None:
+        self.name = wire.check_bucket(name)
+        self._settings = settings
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def _deadline(self, timeout: float | str | None) -> float:
+        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+
+    async def put(
+        self,
+        key: str,
+        data: Buffer,
+        *,
+        mime_type: str = "",
+        overwrite: bool = True,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """Upload bytes in one request.
+
+        Args:
+            key: the object's key.
+            data: its bytes, at most 500 MB; not copied.
+            mime_type: its media type; the service's default if "".
+            overwrite: whether an object of that name may be replaced.
+            timeout: seconds for the whole call.
+
+        Raises:
+            ConfigError: an argument is wrong; nothing was sent.
+            Conflict: the object exists and `overwrite` is False.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+            IntegrityError: the service stored something else.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ConfigError(f"data must be bytes-like, not {type(data).__name__}")
+        view = memoryview(data)
+        if not view.c_contiguous:
+            raise ConfigError("data must be contiguous in memory")
+        if view.nbytes > FORM_LIMIT:
+            raise ConfigError(
+                f"data may have {FORM_LIMIT} bytes, not {view.nbytes}", hint="use upload_file"
+            )
+        return await engine.run(
+            flow.put(
+                self._settings,
+                self.name,
+                wire.check_key(key),
+                view,
+                wire.check_mime_type(mime_type),
+                overwrite,
+                self._deadline(timeout),
+            ),
+            self._transport,
+        )
+
+    async def upload_file(
+        self,
+        path: str | os.PathLike[str],
+        key: str,
+        *,
+        workers: int = 4,
+        block_size: int = BLOCK_UNIT,
+        piece_size: int | None = 512 * 1024,
+        progress: ProgressCallback | None = None,
+        mime_type: str = "",
+        overwrite: bool = True,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """Upload a file by blocks, several at a time, and check every one.
+
+        Memory is `workers` times `block_size`. The service's checksums are compared with ours
+        for each piece, and its hash with ours for the whole.
+
+        Args:
+            path: a regular file.
+            key: the object's key.
+            workers: how many blocks are sent at a time, 1 to 64.
+            block_size: bytes of a block: a multiple of 4 MiB, at most 256 MiB.
+            piece_size: bytes of one request, at most `block_size`; None for a whole block.
+            progress: called with a `Progress` in one thread at a time, at most ten times a
+                second besides the first and the last; or an object with `update(n)`. What it
+                raises stops the upload and is raised here.
+            mime_type: its media type; the service's default if "".
+            overwrite: whether an object of that name may be replaced.
+            timeout: seconds for the whole upload.
+
+        Raises:
+            OSError: the file is missing, a directory, or may not be read; nothing was sent.
+            ConfigError: an argument is wrong; nothing was sent.
+            SourceChanged: the file changed meanwhile; nothing was stored.
+            Conflict: the object exists and `overwrite` is False.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+            IntegrityError: the service received or stored something else.
+        """
+        whole(workers, "workers", 1, _MOST_WORKERS)
+        whole(block_size, "block_size", BLOCK_UNIT, _BLOCK_LIMIT)
+        if block_size % BLOCK_UNIT:
+            raise ConfigError(f"block_size must be a multiple of {BLOCK_UNIT}, not {block_size}")
+        if piece_size is not None:
+            whole(piece_size, "piece_size", 1, block_size)
+        check_progress(progress)
+        clock = self._settings.clock.monotonic
+        return await engine.run(
+            flow.upload_file(
+                self._settings,
+                self.name,
+                wire.check_key(key),
+                lambda: FileSource(path, block_size, piece_size),
+                lambda size: ProgressReporter(progress, key, size, clock),
+                workers=workers,
+                mime_type=wire.check_mime_type(mime_type),
+                overwrite=overwrite,
+                deadline=self._deadline(timeout),
+            ),
+            self._transport,
+        )
+
+    async def stat(self, key: str, *, timeout: float | str | None = None) -> ObjectStat:
+        """Ask what the service knows of an object.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+        """
+        return await engine.run(
+            flow.stat(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
+            self._transport,
+        )
+
+    async def delete(self, key: str, *, timeout: float | str | None = None) -> None:
+        """Delete an object.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+        """
+        await engine.run(
+            flow.delete(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
+            self._transport,
+        )
+
+    def list(
+        self,
+        prefix: str = "",
+        limit: int | None = None,
+        *,
+        delimiter: str | None = None,
+        page_size: int = PAGE_LIMIT,
+        timeout: float | str | None = None,
+    ) -> AsyncListing:
+        """List objects in the order of their keys; a page is asked for when it is needed.
+
+        Args:
+            prefix: what the keys begin with.
+            limit: how many objects at most; all if None.
+            delimiter: "/" to list one level and see deeper ones as the pages' `prefixes`.
+            page_size: how many entries one request asks for, 1 to 1000.
+            timeout: seconds for each page.
+
+        Raises:
+            ConfigError: an argument is wrong. What the service says is raised while iterating.
+        """
+        if not isinstance(prefix, str):
+            raise ConfigError("prefix must be a str")
+        if limit is not None:
+            whole(limit, "limit", 0, 2**63)
+        if delimiter not in (None, "/"):
+            raise ConfigError('delimiter must be None or "/"')
+        whole(page_size, "page_size", 1, PAGE_LIMIT)
+        self._deadline(timeout)
+        return AsyncListing(self, prefix, limit, int(delimiter == "/"), page_size, timeout)
+
+    async def _page(
+        self, prefix: str, marker: str, limit: int, mode: int, timeout: float | str | None
+    ) -> ListPage:
+        return await engine.run(
+            flow.list_page(
+                self._settings, self.name, prefix, marker, limit, mode, self._deadline(timeout)
+            ),
+            self._transport,
+        )
+
+
+class AsyncListing:
+    """Objects of a bucket, fetched page by page. Each iteration begins anew."""
+
+    def __init__(
+        self,
+        bucket: AsyncBucket,
+        prefix: str,
+        limit: int | None,
+        mode: int,
+        page_size: int,
+        timeout: float | str | None,
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._limit = limit
+        self._mode = mode
+        self._page_size = page_size
+        self._timeout = timeout
+
+    async def __aiter__(self) -> AsyncIterator[ObjectStat]:
+        count = 0
+        async for page in self.pages():
+            for item in page.items:
+                # A service may send more than it was asked for.
+                if count == self._limit:
+                    return
+                count += 1
+                yield item
+
+    async def pages(self) -> AsyncIterator[ListPage]:
+        """Iterate over whole pages, with their common prefixes."""
+        left = self._limit
+        marker = ""
+        while left is None or left > 0:
+            size = self._page_size if left is None else min(left, self._page_size)
+            page = await self._bucket._page(self._prefix, marker, size, self._mode, self._timeout)
+            yield page
+            if left is not None:
+                left -= len(page.items) + len(page.prefixes)
+            marker = page.marker
+            if not marker:
+                return
+
+    async def all(self) -> list[ObjectStat]:
+        """Return the objects as a list."""
+        items: list[ObjectStat] = []
+        async for page in self.pages():
+            items += page.items
+        return items[: self._limit]

@@ -1,0 +1,469 @@
+"""What a WCS call does next: exchanges, retries, and the plan of a block upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from .. import _native
+from ..config import Clock, Credentials, Retry
+from ..engine.effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..errors import (
+    Conflict,
+    DeadlineExceeded,
+    IntegrityError,
+    ObjectNotFound,
+    ProtocolError,
+    ServiceError,
+    TransportError,
+    WirespeedError,
+)
+from ..http.models import Buffer, Origin, Request, Response
+from ..storage import LoadedBlock, UploadResult
+from . import wire
+from .models import ListPage, ObjectStat, PieceReply
+
+T = TypeVar("T")
+_TOKEN_SECONDS = 3600.0
+_HASH_INLINE = 64 * 1024
+_FREE_BODY = 4 * 1024 * 1024
+_SLOWEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long calls wait and how often they try.
+
+    Args:
+        timeout: seconds that one request may take, and one more for each 64 KiB that its body
+            has beyond 4 MiB.
+        retry: how often a request is tried and how long it waits between.
+        clock: time and randomness.
+    """
+
+    timeout: float
+    retry: Retry
+    clock: Clock = field(default_factory=Clock)
+
+    def deadline(self, timeout: float | None) -> float:
+        """Return when a call that may take `timeout` seconds must be over."""
+        return float("inf") if timeout is None else self.clock.monotonic() + timeout
+
+    def allow(self, request: Request) -> float:
+        """Return how many seconds a request may take."""
+        body = request.body
+        if isinstance(body, (bytes, bytearray, memoryview)) and len(body) <= _FREE_BODY:
+            return self.timeout
+        size = sum(map(len, request.buffers()))
+        return self.timeout + max(0, size - _FREE_BODY) / _SLOWEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Patience):
+    """What every call of a client shares.
+
+    Args:
+        credentials: the key pair.
+        upload: where uploads go.
+        manage: where stat, list and delete go.
+        nonce: returns random text for upload ids and form boundaries.
+    """
+
+    credentials: Credentials
+    upload: Origin
+    manage: Origin
+    nonce: Callable[[], str]
+
+    def token(self, bucket: str, key: str, *, overwrite: bool, form: bool) -> str:
+        """Return an upload token for one object, good for an hour."""
+        until = int((self.clock.wall() + _TOKEN_SECONDS) * 1000)
+        return wire.put_token(self.credentials, bucket, key, until, overwrite=overwrite, form=form)
+
+
+class Source(Protocol):
+    """A file read by blocks; see `wirespeed.storage.FileSource`."""
+
+    size: int
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks it has."""
+
+    def load(self, index: int) -> LoadedBlock:
+        """Read a block."""
+
+    def release(self, block: LoadedBlock) -> None:
+        """Give a block's buffer back."""
+
+    def verify(self) -> None:
+        """Raise `SourceChanged` if the file is no longer what was opened."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Reporter(Protocol):
+    """Takes the progress; see `wirespeed.storage.ProgressReporter`."""
+
+    def start(self) -> None:
+        """Nothing is done yet."""
+
+    def reach(self, block: int, offset: int) -> None:
+        """That many bytes of a block are confirmed."""
+
+
+@dataclass
+class Doubt:
+    """Whether some try of a call may have been carried out though it failed."""
+
+    exists: bool = False
+
+
+def call(
+    patience: Patience,
+    origin: Origin,
+    request: Callable[[], Request],
+    parse: Callable[[Response], T],
+    deadline: float,
+    doubt: Doubt | None = None,
+) -> Flow[T]:
+    """Exchange until an answer parses, retrying what may be retried.
+
+    Every request of this service may be repeated: see the callers for what a repetition that
+    finds its work done looks like. `doubt` learns whether one of the tries may have been
+    carried out.
+
+    Raises:
+        WirespeedError: the last try's error, with service and attempts filled in.
+    """
+    retry = patience.retry
+    now = patience.clock.monotonic
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            made = request()
+            response = yield Exchange(origin, made, min(deadline, now() + patience.allow(made)))
+            return parse(response)
+        except (TransportError, ServiceError, ProtocolError) as error:
+            error.service = "wcs"
+            error.attempts = attempt
+            error.endpoint = error.endpoint or str(origin)
+            if doubt is not None and error.outcome == "unknown":
+                doubt.exists = True
+            if not error.retryable or attempt >= retry.attempts:
+                raise
+            delay = retry.delay(attempt, patience.clock.random())
+            if now() + delay >= deadline:
+                raise
+        yield Sleep(delay)
+
+
+def stat(settings: Settings, bucket: str, key: str, deadline: float) -> Flow[ObjectStat]:
+    """Ask what the service knows of an object."""
+    return call(
+        settings,
+        settings.manage,
+        lambda: wire.stat_request(settings.credentials, bucket, key),
+        wire.parse_stat,
+        deadline,
+    )
+
+
+def delete(settings: Settings, bucket: str, key: str, deadline: float) -> Flow[None]:
+    """Delete an object. It is gone already when a try before may have deleted it."""
+    doubt = Doubt()
+    try:
+        yield from call(
+            settings,
+            settings.manage,
+            lambda: wire.delete_request(settings.credentials, bucket, key),
+            wire.parse_deleted,
+            deadline,
+            doubt,
+        )
+    except ObjectNotFound:
+        if not doubt.exists:
+            raise
+
+
+def list_page(
+    settings: Settings,
+    bucket: str,
+    prefix: str,
+    marker: str,
+    limit: int,
+    mode: int,
+    deadline: float,
+) -> Flow[ListPage]:
+    """Ask for one page of a listing."""
+
+    def request() -> Request:
+        return wire.list_request(
+            settings.credentials, bucket, prefix=prefix, marker=marker, limit=limit, mode=mode
+        )
+
+    def parse(response: Response) -> ListPage:
+        page = wire.parse_page(response)
+        if marker and page.marker == marker:
+            raise ProtocolError("the listing does not advance", service="wcs")
+        return page
+
+    return call(settings, settings.manage, request, parse, deadline)
+
+
+def put(
+    settings: Settings,
+    bucket: str,
+    key: str,
+    data: Buffer,
+    mime_type: str,
+    overwrite: bool,
+    deadline: float,
+) -> Flow[UploadResult]:
+    """Upload bytes as a form, and compare the server's hash with ours."""
+    view = memoryview(data).cast("B")
+    if len(view) > _HASH_INLINE:
+        etag = yield Compute(_native.etag, view)
+    else:
+        etag = _native.etag(view)
+    boundary = settings.nonce()
+
+    def request() -> Request:
+        fields = {
+            "token": settings.token(bucket, key, overwrite=overwrite, form=True),
+            "key": key,
+        }
+        if mime_type:
+            fields["mimeType"] = mime_type
+        return wire.form_request(fields, view, mime_type, boundary)
+
+    result = UploadResult(key, etag, len(view))
+    yield from _store(settings, bucket, request, result, deadline)
+    return result
+
+
+def _store(
+    settings: Settings,
+    bucket: str,
+    request: Callable[[], Request],
+    result: UploadResult,
+    deadline: float,
+) -> Generator[Effect, Any, None]:
+    """Send the request that makes the object, and make sure it is the one we meant.
+
+    A try whose answer was lost may have made it; the next one is then refused (its contexts
+    are used up, or the name exists), and stat decides.
+    """
+    doubt = Doubt()
+    try:
+        stored = yield from call(
+            settings, settings.upload, request, wire.parse_stored, deadline, doubt
+        )
+    except ServiceError as error:
+        done = error.code == wire.DEAD_CONTEXT or isinstance(error, (Conflict, ObjectNotFound))
+        if not (doubt.exists and done):
+            raise
+        try:
+            found = yield from stat(settings, bucket, result.key, deadline)
+        except WirespeedError:
+            raise error from None
+        if found.hash != result.hash:
+            raise
+        return
+    if not stored:
+        found = yield from stat(settings, bucket, result.key, deadline)
+        stored = found.hash
+    if stored != result.hash:
+        raise IntegrityError(
+            f"WCS stored {result.key!r} with the hash {stored}, but sent was {result.hash}",
+            service="wcs",
+            endpoint=str(settings.upload),
+            outcome="unknown",
+            hint="upload it again",
+        )
+
+
+class BlockRequests:
+    """Builds the requests of one block upload.
+
+    Args:
+        token: returns a valid upload token; an upload may take longer than one lasts.
+        batch: the id of the upload.
+        mime_type: the object's media type, or "".
+    """
+
+    def __init__(self, token: Callable[[], str], batch: str, mime_type: str = "") -> None:
+        self._token = token
+        self._batch = batch
+        self._mime_type = mime_type
+
+    def begin(self, order: int, size: int, data: Buffer) -> Request:
+        """Return the request that begins a block with its first piece."""
+        return wire.make_block_request(self._token(), self._batch, order, size, data)
+
+    def go_on(self, context: str, offset: int, data: Buffer) -> Request:
+        """Return the request that adds a piece to a block."""
+        return wire.put_piece_request(self._token(), self._batch, context, offset, data)
+
+    def join(self, size: int, contexts: Sequence[str]) -> Request:
+        """Return the request that makes the object of its blocks."""
+        return wire.make_file_request(
+            self._token(), self._batch, size, contexts, mime_type=self._mime_type
+        )
+
+
+@dataclass
+class Upload:
+    """A block upload under way.
+
+    Attributes:
+        patience: how long its requests wait and how often they are tried.
+        origin: where they go.
+        key: the object's key, for messages.
+        deadline: when it must be over.
+        source: the file.
+        reporter: takes the progress.
+        requests: builds the requests.
+    """
+
+    patience: Patience
+    origin: Origin
+    key: str
+    deadline: float
+    source: Source
+    reporter: Reporter
+    requests: BlockRequests
+
+
+def upload_file(
+    settings: Settings,
+    bucket: str,
+    key: str,
+    open_source: Callable[[], Source],
+    new_reporter: Callable[[int], Reporter],
+    *,
+    workers: int,
+    mime_type: str,
+    overwrite: bool,
+    deadline: float,
+) -> Flow[UploadResult]:
+    """Upload a file by blocks, `workers` at a time, and join them.
+
+    Args:
+        settings: the client's.
+        bucket: the bucket.
+        key: the object's key.
+        open_source: opens the file.
+        new_reporter: returns what takes the progress of that many bytes.
+        workers: how many blocks are sent at a time.
+        mime_type: the object's media type, or "".
+        overwrite: whether an object of that name may be replaced.
+        deadline: when it must be over.
+
+    Raises:
+        SourceChanged: the file changed meanwhile; nothing was stored.
+        IntegrityError: the service received or stored something else.
+    """
+    source: Source = yield Compute(open_source)
+    try:
+        reporter = new_reporter(source.size)
+        reporter.start()
+        if not source.size:
+            return (yield from put(settings, bucket, key, b"", mime_type, overwrite, deadline))
+        requests = BlockRequests(
+            lambda: settings.token(bucket, key, overwrite=overwrite, form=False),
+            settings.nonce(),
+            mime_type,
+        )
+        upload = Upload(settings, settings.upload, key, deadline, source, reporter, requests)
+        blocks = [upload_block(upload, index) for index in range(source.block_count)]
+        sent: list[tuple[str, bytes]] = yield Gather(blocks, workers)
+        yield Compute(source.verify)
+    finally:
+        source.close()
+    contexts = [context for context, _ in sent]
+    etag = _native.etag_from_blocks(b"".join(digests for _, digests in sent))
+    result = UploadResult(key, etag, source.size)
+    yield from _store(
+        settings, bucket, lambda: requests.join(source.size, contexts), result, deadline
+    )
+    return result
+
+
+def upload_block(upload: Upload, index: int) -> Flow[tuple[str, bytes]]:
+    """Send one block; return its last context and the SHA-1s of its 4 MiB."""
+    block = yield Compute(upload.source.load, index)
+    try:
+        context = yield from _send_block(upload, block)
+    finally:
+        upload.source.release(block)
+    return context, block.digests
+
+
+def _send_block(upload: Upload, block: LoadedBlock) -> Flow[str]:
+    """Send a block's pieces; begin again when its context died or its bytes were garbled."""
+    patience = upload.patience
+    retry = patience.retry
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return (yield from _send_pieces(upload, block))
+        except (ServiceError, IntegrityError) as error:
+            dead = isinstance(error, IntegrityError) or error.code == wire.DEAD_CONTEXT
+            if not dead or attempt >= retry.attempts:
+                raise
+            delay = retry.delay(attempt, patience.clock.random())
+            if patience.clock.monotonic() + delay >= upload.deadline:
+                raise
+        yield Sleep(delay)
+
+
+def _send_pieces(upload: Upload, block: LoadedBlock) -> Flow[str]:
+    patience = upload.patience
+    context = ""
+    for piece in block.pieces:
+        if patience.clock.monotonic() >= upload.deadline:
+            raise DeadlineExceeded(
+                f"the upload of {upload.key!r} did not end within its timeout",
+                service="wcs",
+                endpoint=str(upload.origin),
+                outcome="unknown",
+            )
+
+        def request(piece: Any = piece, context: str = context) -> Request:
+            if not context:
+                return upload.requests.begin(block.index, block.size, piece.data)
+            return upload.requests.go_on(context, piece.offset, piece.data)
+
+        reply = yield from call(patience, upload.origin, request, wire.parse_piece, upload.deadline)
+        _check_piece(upload, block, piece, reply)
+        context = reply.context
+        upload.reporter.reach(block.index, reply.offset)
+    return context
+
+
+def _check_piece(upload: Upload, block: LoadedBlock, piece: Any, reply: PieceReply) -> None:
+    """Compare what the service says it received with what was sent."""
+    end = piece.offset + len(piece.data)
+    wrong = ""
+    if reply.offset != end:
+        wrong = f"{reply.offset} bytes, not {end}"
+    elif reply.checksum is not None and reply.checksum != piece.checksum:
+        wrong = "bytes with another SHA-1"
+    elif reply.crc32 is not None and reply.crc32 != piece.crc32:
+        # The service gives the CRC of the piece, or of the block so far.
+        so_far = 0
+        for sent in block.pieces:
+            if sent.offset <= piece.offset:
+                so_far = _native.crc32(sent.data, so_far)
+        if reply.crc32 != so_far:
+            wrong = "bytes with another CRC-32"
+    if wrong:
+        raise IntegrityError(
+            f"WCS received {wrong}, in block {block.index} of {upload.key!r}",
+            service="wcs",
+            endpoint=str(upload.origin),
+        )

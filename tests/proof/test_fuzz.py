@@ -1,0 +1,45 @@
+"""Every fuzz target of tests/fuzz, for SECONDS_PER_TARGET (default 20) under libFuzzer."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.proof.conftest import REPOSITORY, compile_core, run
+
+FUZZ = REPOSITORY / "tests" / "fuzz"
+TARGETS = sorted(path for path in FUZZ.glob("*.c") if path.name != "driver.c")
+SECONDS = int(os.environ.get("SECONDS_PER_TARGET", "20"))
+
+
+def test_there_are_fuzz_targets() -> None:
+    assert TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda path: path.stem)
+def test_fuzz(target: Path, tmp_path: Path) -> None:
+    flags = ["-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
+    program = compile_core(["clang", *flags], tmp_path / "program", "-I", FUZZ, target)
+    run([sys.executable, "-m", "tests.fuzz.make_seeds", tmp_path / "seeds"], cwd=REPOSITORY)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    printed = run(
+        [
+            program,
+            f"-max_total_time={SECONDS}",
+            f"-artifact_prefix={tmp_path}/",
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            "-max_len=8192",
+            corpus,
+            tmp_path / "seeds" / target.stem,
+        ],
+        timeout=SECONDS + 120,
+    )
+    runs = re.search(r"Done (\d+) runs", printed)
+    assert runs is not None and int(runs[1]) > 1000, printed[-2000:]
+    print(f"{target.stem}: {runs[1]} runs in {SECONDS} s")

@@ -1,0 +1,185 @@
+"""`wirespeed serve` and `wirespeed demo`, each as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.rocketmq_probe import Probe
+from wirespeed.cli import demo
+from wirespeed.errors import ConfigError, IntegrityError
+
+PROGRAM = [sys.executable, "-W", "error", "-m", "wirespeed"]
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*PROGRAM, "serve", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(20, process.kill)
+    watchdog.start()
+    try:
+        with process:
+            yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_serve_announces_itself_in_json_and_ends_with_its_input() -> None:
+    with serving("--json", "--until-eof") as process:
+        assert process.stdout is not None and process.stdin is not None
+        report = json.loads(process.stdout.readline())
+        assert report["env"]["NAMESRV_ADDR"] == report["rocketmq"]["namesrv"]
+        assert report["env"]["WIRESPEED_WCS_URL"] == report["wcs"]["url"]
+        with Probe(report["rocketmq"]["namesrv"]) as probe:
+            assert probe.route("TBW102").code == 0
+        process.stdin.close()
+        assert process.wait(10) == 0
+        assert process.stderr is not None and process.stderr.read() == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, code: int) -> None:
+    with serving("--only", "rocketmq") as process:
+        assert process.stdout is not None and process.stderr is not None
+        lines = []
+        while not lines or not lines[-1].startswith("  export "):
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended early"
+        namesrv = lines[-1].strip().removeprefix("export NAMESRV_ADDR=")
+        assert any(line == f"  RocketMQ name server   {namesrv}\n" for line in lines)
+        assert "WCS " not in "".join(lines)
+        with Probe(namesrv):
+            process.send_signal(number)
+            assert process.wait(10) == code
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "kafka"], "services: 'kafka' is none of rocketmq, wcs"),
+        (["--only", ","], "--only names no service"),
+        (["--wcs-port", "70000"], "ports: wcs must be within 0..65535, not 70000"),
+        (["--only", "wcs", "--host", "a..b"], "host: 'a..b' has no address"),
+        (["--only", "rocketmq", "--host", "a..b"], "host: 'a..b' has no address"),
+    ],
+)
+def test_serve_refuses(arguments: list[str], said: str) -> None:
+    done = run("serve", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"wirespeed: {said}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--rocketmq-port", "--broker-port", "--wcs-port"])
+def test_serve_tells_of_a_port_that_is_taken(option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", option, port)
+    assert done.returncode == 1
+    assert "ddress already in use" in done.stderr
+    assert port in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_demo_ends_with_its_table() -> None:
+    done = run("demo", "--messages", "100", "--size", "5")
+    assert done.stderr == ""
+    assert done.returncode == 0
+    table = done.stdout.split("  step ")[1].splitlines()
+    assert table[0].split() == ["what", "time", "rate", "p50"]
+    assert [line[2:12].strip() for line in table[2:8]] == [
+        "send",
+        "consume",
+        "make file",
+        "etag",
+        "upload",
+        "list, stat",
+    ]
+    assert re.search(
+        r"100 messages, each acknowledged +\d+\.\d\d s +[\d,]+ msg/s +[\d,]+ us", table[2]
+    )
+    assert "5.2 MB, 2 blocks, 10 pieces" in table[6]
+    assert "all of it checked, in " in done.stdout
+    assert "CPU path " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_demo_in_json() -> None:
+    done = run("demo", "--messages", "1", "--size", "1", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["steps"][0]["step"] == "send"
+    assert report["steps"][0]["p50_us"] > 0
+    assert report["backend"] in ("cython", "cffi", "pure")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--messages", "0"], "--messages must be within 1..1000000, not 0"),
+        (["--size", "4096"], "--size must be within 1..2048 MiB, not 4096"),
+    ],
+)
+def test_demo_refuses(arguments: list[str], said: str) -> None:
+    done = run("demo", *arguments)
+    assert (done.returncode, done.stderr) == (2, f"wirespeed: {said}\n")
+
+
+class Fake:
+    """A received message of any content."""
+
+    def __init__(self, number: str, body: bytes, tag: str, keys: tuple[str, ...]) -> None:
+        self.properties = {"number": number}
+        self.body, self.tag, self.keys = body, tag, keys
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        (Fake("1", demo.body_of(1), "sent", ("order-1",)), ""),
+        (Fake("1", demo.body_of(2), "sent", ("order-1",)), "the body of message 1"),
+        (Fake("1", demo.body_of(1), "paid", ("order-1",)), "the tag or the keys of message 1"),
+        (Fake("1", demo.body_of(1), "sent", ()), "the tag or the keys of message 1"),
+        (Fake("9", demo.body_of(9), "paid", ("order-9",)), "the number '9'"),
+        (Fake("", demo.body_of(1), "sent", ("order-1",)), "the number ''"),
+    ],
+)
+def test_demo_sees_a_wrong_message(message: Fake, fault: str) -> None:
+    found = demo.fault_of(message, 3)  # type: ignore[arg-type]
+    assert fault in found
+    assert bool(fault) == bool(found)
+
+
+def test_demo_sees_a_wrong_answer() -> None:
+    demo.check("the size", 1, 1)
+    with pytest.raises(IntegrityError, match="the size is 1 and should be 2"):
+        demo.check("the size", 1, 2)
+
+
+def test_demo_tells_why_the_cloud_did_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WIRESPEED_BACKEND", "none-such")
+    with pytest.raises(ConfigError, match=r"did not start.*none-such"), demo.local_cloud():
+        pass
