@@ -49,3 +49,17 @@ def rocketmq_client() -> Any:
         return importlib.import_module("rocketmq.client")
     except (ImportError, OSError) as failure:
         raise LookupError(f"rocketmq 0.4.4 does not load here: {failure}") from failure
+
+
+def wcs_etag(path: str) -> list[str]:
+    """Return the command by which the WCS SDK prints the etag of a file.
+
+    Raises:
+        LookupError: it could not be installed.
+    """
+    _fetch("wcs", "wcs-python3-sdk==5.0.36", "crcmod", "requests")
+    program = (
+        f"import sys; sys.path.insert(0, {str(FOLDER)!r}); "
+        f"from wcs.commons.util import etag; print(etag({path!r}))"
+    )
+    return [sys.executable, "-c", program]

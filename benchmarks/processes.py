@@ -1,4 +1,4 @@
-"""Whole processes: imports beside the bare interpreter, and the etag of a file beside sha1sum."""
+"""Whole processes: imports beside the bare interpreter, and the etag of a file beside its peers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import peers as peers_of
 from benchmarks.rows import Row, alternate, row
 
 GIB = 1 << 30
@@ -26,9 +27,9 @@ def seconds(command: list[str], expected: str | None = None) -> float:
         AssertionError: it failed, or its first word is not ``expected``.
     """
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     took = time.perf_counter() - start
-    assert done.returncode == 0, command
+    assert done.returncode == 0, (command, done.stderr)
     if expected is not None:
         assert done.stdout.split()[0].decode() == expected, command
     return took
@@ -70,11 +71,21 @@ def etag() -> list[Row]:
         def ours() -> float:
             return seconds([script, "etag", str(path)], expected)
 
-        peers: list[tuple[str, Callable[[], float], float | None]] = []
+        cat = ["sh", "-c", f"cat '{path}' > /dev/null"]
+        imports = [sys.executable, "-c", "import wirespeed.cli.etag, wirespeed.digest"]
+        peers: list[tuple[str, Callable[[], float], float | None]] = [
+            ("cat", lambda: seconds(cat), None),
+            ("interpreter, import, 1.25 cat", lambda: seconds(imports) + 1.25 * seconds(cat), 1.0),
+        ]
         if shutil.which("sha1sum"):
             checksum = whole.hexdigest()
             peers.append(("sha1sum", lambda: seconds(["sha1sum", str(path)], checksum), 2.0))
-        peers.append(("cat", lambda: seconds(["sh", "-c", f"cat '{path}' > /dev/null"]), None))
+        try:
+            sdk = peers_of.wcs_etag(str(path))
+        except LookupError as missing:
+            print(f"left out the WCS SDK: {missing}", file=sys.stderr)
+        else:
+            peers.append(("wcs SDK 5.0.36", lambda: seconds(sdk, expected), 6.0))
         for name, peer, goal in peers:
             own, theirs = alternate(ours, peer)
             rows.append(row("etag", "etag of a file of 1 GiB, whole process", own, theirs, "s",

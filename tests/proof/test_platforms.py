@@ -30,8 +30,15 @@ def test_compiles_and_links_for(target: str, tmp_path: Path) -> None:
     assert magic[:2] == b"MZ" if "windows" in target else magic == b"\xcf\xfa\xed\xfe"
 
 
-@pytest.mark.parametrize("target", ["x86_64-linux-musl", "x86_64-linux-gnu.2.17"])
-def test_runs_when_built_for(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "emulator"),
+    [
+        ("x86_64-linux-musl", []),
+        ("x86_64-linux-gnu.2.17", []),
+        ("aarch64-linux-musl", ["qemu-aarch64"]),
+    ],
+)
+def test_runs_when_built_for(target: str, emulator: list[str], tmp_path: Path) -> None:
     program = compile_core([*ZIG, "-O2", "-target", target], tmp_path / "selftest",
                            HERE / "selftest.c")  # fmt: skip
-    assert re.fullmatch(r"ok \d+ checks\n", run([program]))
+    assert re.fullmatch(r"ok \d+ checks\n", run([*emulator, program]))
