@@ -1,4 +1,4 @@
-"""The C core under the sanitizers: known answers, the parity tests, and its one shared cache."""
+"""The C core under the sanitizers: known answers, the parity tests, and what threads share."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_known_answers_optimised(compiler: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_key_cache_under_thread_sanitizer(compiler: str, tmp_path: Path) -> None:
+def test_what_threads_share_under_thread_sanitizer(compiler: str, tmp_path: Path) -> None:
     flags = ["-O1", "-g", "-fsanitize=thread", "-pthread"]
-    program = compile_core([compiler, *flags], tmp_path / "threads", HERE / "hmac_threads.c")
+    program = compile_core([compiler, *flags], tmp_path / "threads", HERE / "core_threads.c")
     # Without a fixed layout gcc 12's runtime refuses kernels with more address randomness.
     printed = run(["setarch", "-R", program], TSAN_OPTIONS="halt_on_error=1")
-    assert printed == "0 of 8 threads saw a wrong signature\n"
+    assert printed == "0 of 9 threads saw a wrong answer\n"
 
 
 def test_parity_under_address_and_undefined(tree: Path) -> None:
