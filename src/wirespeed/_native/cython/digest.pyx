@@ -2,7 +2,9 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.number cimport PyNumber_Index
+from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from cpython.bytes cimport PyBytes_Check, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -189,9 +191,15 @@ def sha1_states(data, part_size):
 
 
 cdef list _split(const uint8_t *digests, Py_ssize_t count):
+    # No comprehension: Cython 3.3 frees an item twice where the list cannot grow.
+    cdef list found = PyList_New(count)
     cdef Py_ssize_t i
-    cdef const char *text = <const char *>digests
-    return [text[i * WS_SHA1_SIZE:(i + 1) * WS_SHA1_SIZE] for i in range(count)]
+    cdef bytes digest
+    for i in range(count):
+        digest = PyBytes_FromStringAndSize(<const char *>digests + i * WS_SHA1_SIZE, WS_SHA1_SIZE)
+        Py_INCREF(digest)
+        PyList_SET_ITEM(found, i, digest)
+    return found
 
 
 cdef class _Inputs:
