@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import struct
@@ -81,6 +82,61 @@ def test_nothing_leaks(rocketmq: ModuleType, work: Callable[[ModuleType], None])
         work(rocketmq)
     gc.collect()
     assert resident() - before < MIB
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="there is no /proc here")
+def test_a_million_lives_leave_nothing(rocketmq: ModuleType) -> None:
+    rounds = 1_000_000 if "cython" in rocketmq.__name__ else 20_000
+    body = b"x" * 128
+
+    def live(count: int) -> None:
+        for _ in range(count):
+            message = rocketmq.message_create("orders")
+            rocketmq.message_set_keys(message, "key-1")
+            rocketmq.message_set_body(message, body)
+            rocketmq.message_destroy(message)
+
+    live(rounds // 10)
+    gc.collect()
+    before, held = resident(), sys.getrefcount(body)
+    live(rounds)
+    gc.collect()
+    assert sys.getrefcount(body) == held
+    assert resident() - before < MIB
+
+
+def test_threads_make_and_end_messages_at_once(rocketmq: ModuleType) -> None:
+    """They take handles from one free list and give them back, also twice and to each other."""
+    start = threading.Barrier(4)
+    shared: list[object] = []
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            start.wait()
+            for turn in range(1500):
+                own = [rocketmq.message_create(f"topic-{number}-{turn}-{n}") for n in range(3)]
+                for n, message in enumerate(own):
+                    assert rocketmq.message_get_topic(message) == f"topic-{number}-{turn}-{n}"
+                shared.append(own[0])
+                with contextlib.suppress(IndexError):
+                    rocketmq.message_destroy(shared.pop())
+                assert rocketmq.message_destroy(own[1]) == 0
+                assert rocketmq.message_destroy(own[1]) == 1
+        except BaseException as failure:
+            failures.append(failure)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
 
 
 def test_threads_share_a_message(rocketmq: ModuleType) -> None:
