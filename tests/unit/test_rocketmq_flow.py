@@ -251,9 +251,22 @@ def test_name_servers_are_tried_in_turn_and_the_good_one_is_kept() -> None:
     assert isinstance(error, ConnectError) and error.outcome == "not_sent"
 
 
+def test_a_route_of_an_old_name_server_has_numbers_as_keys() -> None:
+    body = (
+        b'{"brokerDatas":[{"brokerAddrs":{0:"b:1", 1 :"c:1"},"brokerName":"a","cluster":"d"}],'
+        b'"filterServerTable":{},"queueDatas":[{"brokerName":"a","perm":6,"readQueueNums":1,'
+        b'"topicSysFlag":0,"writeQueueNums":1}]}'
+    )
+    assert wire.parse_route("t", reply(body=body)).brokers == {"a": {0: "b:1", 1: "c:1"}}
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"brokerDatas":[]}', b'{"brokerDatas":[{}],"queueDatas":[]}']
-)
+    "body",
+    [
+        b"", b"{", b"[]", b'{"brokerDatas":[]}', b'{"brokerDatas":[{}],"queueDatas":[]}',
+        b"[" * 100_000, b'{"a":' * 50_000, b"{0:" * 100_000, b"\xff",
+    ],
+)  # fmt: skip
 def test_bad_route_bodies_are_protocol_errors(body: bytes) -> None:
     error = raised(route.fetch_route(client(), "t", 3.0), [reply(body=body)])
     assert type(error).__name__ == "ProtocolError"

@@ -11,7 +11,7 @@ from typing import Any
 from .. import _native
 from ..errors import ConfigError, ProtocolError
 from ..remoting.connection import JOINED_BODY, LANGUAGE_PYTHON, VERSION, Command, Frame
-from . import codes
+from . import codes, fastjson
 from .compression import COMPRESSION_FLAGS
 from .models import Body, Message, MessageQueue, ReceivedMessage
 
@@ -111,7 +111,7 @@ def parse_route(topic: str, frame: Frame, *, queue_limit: int | None = None) -> 
         ProtocolError: the body is not what a name server sends.
     """
     try:
-        data = json.loads(frame.body)
+        data = fastjson.loads(frame.body)
         brokers = {
             broker["brokerName"]: {int(key): value for key, value in broker["brokerAddrs"].items()}
             for broker in data["brokerDatas"]
@@ -415,7 +415,7 @@ def consumer_list_request(group: str) -> Command:
 def parse_consumer_list(frame: Frame) -> list[str]:
     """Return the client ids of a code 38 reply."""
     try:
-        return [str(client_id) for client_id in json.loads(frame.body)["consumerIdList"]]
+        return [str(client_id) for client_id in fastjson.loads(frame.body)["consumerIdList"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ProtocolError(f"bad consumer list: {error!r}", service="rocketmq") from error
 
@@ -532,7 +532,7 @@ def parse_locked(frame: Frame) -> list[MessageQueue]:
     try:
         return [
             MessageQueue(queue["topic"], queue["brokerName"], int(queue["queueId"]))
-            for queue in json.loads(frame.body)["lockOKMQSet"]
+            for queue in fastjson.loads(frame.body)["lockOKMQSet"]
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise ProtocolError(f"bad list of locked queues: {error!r}", service="rocketmq") from error
