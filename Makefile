@@ -16,7 +16,7 @@ help:
 	@echo "make live    the same client against a real Apache RocketMQ                (20 minutes)"
 	@echo "make bench   we and our peers in one run; ONLY=\"digest message\" chooses groups"
 	@echo "make soak    a long run against a real broker; SECONDS_TO_RUN=600"
-	@echo "make fuzz    long fuzzing of the C parsers; SECONDS_PER_TARGET=600"
+	@echo "make fuzz    long fuzzing of the C parsers; SECONDS_PER_TARGET=600 or RUNS_PER_TARGET=10000000"
 	@echo "make clean   removes what the others made"
 
 demo:
@@ -58,7 +58,8 @@ soak:
 fuzz:
 	@.ci/venv dev
 	@.ci/need --install clang=clang
-	SECONDS_PER_TARGET=$(or $(SECONDS_PER_TARGET),600) $(PYTEST) tests/proof -k fuzz
+	SECONDS_PER_TARGET=$(or $(SECONDS_PER_TARGET),600) RUNS_PER_TARGET=$(or $(RUNS_PER_TARGET),0) \
+		$(PYTEST) -rP tests/proof -k fuzz
 
 clean:
 	rm -rf .venv .venv-* .cache build dist benchmarks/out .mypy_cache .ruff_cache .pytest_cache

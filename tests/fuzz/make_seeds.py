@@ -1,11 +1,14 @@
 """Write the fuzzers' first inputs: `python -m tests.fuzz.make_seeds FOLDER` makes one folder each.
 
 The folders are named as the entry points: frame, json_header, binary_header, properties,
-stored_messages, send_request, base64, signed_texts.
+stored_messages, send_request, base64, signed_texts. Beside the inputs made here they get those
+kept in `corpus/`, a base64 line each, which long runs found to reach new code:
+`python -m tests.fuzz.make_seeds --keep FOLDER` writes those files from such folders.
 """
 
 from __future__ import annotations
 
+import base64
 import struct
 import sys
 import zlib
@@ -14,6 +17,7 @@ from pathlib import Path
 
 from wirespeed._native.pure import rocketmq
 
+CORPUS = Path(__file__).parent / "corpus"
 FIELDS = {
     "a": "group",
     "b": "orders",
@@ -77,10 +81,27 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "signed_texts", NAMES + "名\x01值\x02a_b\x01".encode() + bytes(600)
 
 
+def kept() -> Iterator[tuple[str, bytes]]:
+    """Yield (entry point, input) of the corpus."""
+    for path in sorted(CORPUS.glob("*.txt")):
+        for line in path.read_text(encoding="ascii").split():
+            yield path.stem, base64.b64decode(line)
+
+
+def keep(folder: Path) -> None:
+    """Make the corpus of one entry point of all files of the folder of its name."""
+    for inputs in sorted(path for path in folder.iterdir() if path.is_dir()):
+        lines = sorted(base64.b64encode(path.read_bytes()) for path in inputs.iterdir())
+        (CORPUS / f"{inputs.name}.txt").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
 def main() -> None:
-    """Write every seed under the folder named on the command line."""
-    folder = Path(sys.argv[1])
-    for number, (name, data) in enumerate(seeds()):
+    """Write every seed under the folder named on the command line, or keep what is in it."""
+    folder = Path(sys.argv[-1])
+    if "--keep" in sys.argv:
+        keep(folder)
+        return
+    for number, (name, data) in enumerate([*seeds(), *kept()]):
         path = folder / name / f"seed-{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
