@@ -1,4 +1,4 @@
-"""Every fuzz target of tests/fuzz under libFuzzer, for SECONDS_PER_TARGET (20) or RUNS_PER_TARGET."""
+"""Every fuzz target of tests/fuzz, for SECONDS_PER_TARGET (20) or RUNS_PER_TARGET, in libFuzzer."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from .. import _native
-from ..config import Clock, Credentials, Retry
-from ..engine.effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..config import Credentials
+from ..engine.effects import Compute, Effect, Flow, Gather, Sleep
 from ..errors import (
     Conflict,
     DeadlineExceeded,
@@ -16,47 +16,16 @@ from ..errors import (
     ObjectNotFound,
     ProtocolError,
     ServiceError,
-    TransportError,
     WirespeedError,
 )
+from ..http.calls import Doubt, Patience, call
 from ..http.models import Buffer, Origin, Request, Response
 from ..storage import LoadedBlock, UploadResult
 from . import wire
 from .models import ListPage, ObjectStat, PieceReply
 
-T = TypeVar("T")
 _TOKEN_SECONDS = 3600.0
 _HASH_INLINE = 64 * 1024
-_FREE_BODY = 4 * 1024 * 1024
-_SLOWEST = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long calls wait and how often they try.
-
-    Args:
-        timeout: seconds that one request may take, and one more for each 64 KiB that its body
-            has beyond 4 MiB.
-        retry: how often a request is tried and how long it waits between.
-        clock: time and randomness.
-    """
-
-    timeout: float
-    retry: Retry
-    clock: Clock = field(default_factory=Clock)
-
-    def deadline(self, timeout: float | None) -> float:
-        """Return when a call that may take `timeout` seconds must be over."""
-        return float("inf") if timeout is None else self.clock.monotonic() + timeout
-
-    def allow(self, request: Request) -> float:
-        """Return how many seconds a request may take."""
-        body = request.body
-        if isinstance(body, (bytes, bytearray, memoryview)) and len(body) <= _FREE_BODY:
-            return self.timeout
-        size = sum(map(len, request.buffers()))
-        return self.timeout + max(0, size - _FREE_BODY) / _SLOWEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +38,8 @@ class Settings(Patience):
         manage: where stat, list and delete go.
         nonce: returns random text for upload ids and form boundaries.
     """
+
+    service: str = "wcs"
 
     credentials: Credentials
     upload: Origin
@@ -111,53 +82,6 @@ class Reporter(Protocol):
 
     def reach(self, block: int, offset: int) -> None:
         """That many bytes of a block are confirmed."""
-
-
-@dataclass
-class Doubt:
-    """Whether some try of a call may have been carried out though it failed."""
-
-    exists: bool = False
-
-
-def call(
-    patience: Patience,
-    origin: Origin,
-    request: Callable[[], Request],
-    parse: Callable[[Response], T],
-    deadline: float,
-    doubt: Doubt | None = None,
-) -> Flow[T]:
-    """Exchange until an answer parses, retrying what may be retried.
-
-    Every request of this service may be repeated: see the callers for what a repetition that
-    finds its work done looks like. `doubt` learns whether one of the tries may have been
-    carried out.
-
-    Raises:
-        WirespeedError: the last try's error, with service and attempts filled in.
-    """
-    retry = patience.retry
-    now = patience.clock.monotonic
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            made = request()
-            response = yield Exchange(origin, made, min(deadline, now() + patience.allow(made)))
-            return parse(response)
-        except (TransportError, ServiceError, ProtocolError) as error:
-            error.service = "wcs"
-            error.attempts = attempt
-            error.endpoint = error.endpoint or str(origin)
-            if doubt is not None and error.outcome == "unknown":
-                doubt.exists = True
-            if not error.retryable or attempt >= retry.attempts:
-                raise
-            delay = retry.delay(attempt, patience.clock.random())
-            if now() + delay >= deadline:
-                raise
-        yield Sleep(delay)
 
 
 def stat(settings: Settings, bucket: str, key: str, deadline: float) -> Flow[ObjectStat]:

@@ -14,6 +14,7 @@ from wirespeed.config import Retry
 from wirespeed.engine import threads as engine
 from wirespeed.engine.effects import Compute, Flow, Gather
 from wirespeed.errors import IntegrityError, ServiceError, WirespeedError
+from wirespeed.http.calls import Patience, call
 from wirespeed.http.models import Buffer, Request, Response
 from wirespeed.storage import FileSource
 from wirespeed.wcs import flow, wire
@@ -263,9 +264,11 @@ class SliceUpload:
             raise Exception("slice upload fail")
         return self.make_file(config.PUT_URL, self.blockStatus(results), batch)
 
-    def _patience(self, retries: int) -> flow.Patience:
-        return flow.Patience(
-            timeout=float(config.connection_timeout), retry=Retry(max(0, retries) + 1)
+    def _patience(self, retries: int) -> Patience:
+        return Patience(
+            service="wcs",
+            timeout=float(config.connection_timeout),
+            retry=Retry(max(0, retries) + 1),
         )
 
     def _send_blocks(self, offsets: Sequence[int]) -> Flow[None]:
@@ -307,7 +310,7 @@ class SliceUpload:
         patience = self._patience(config.mkfile_retries)
         try:
             response = engine.run(
-                flow.call(
+                call(
                     patience,
                     split(host)[0],
                     lambda: requests.join(self.size, blockstatus),
