@@ -1,7 +1,8 @@
 """Fast clients for message queues and object stores, sync and asyncio, with a C core.
 
-The services are folders of this package: `wirespeed.rocketmq`, `wirespeed.wcs`. `wirespeed.digest`
-has the hashes, `wirespeed.local` a cloud for a laptop, `wirespeed.dropin` the older import names.
+The services are folders of this package: `wirespeed.rocketmq`, `wirespeed.sqs`, `wirespeed.wcs`.
+`wirespeed.digest` has the hashes, `wirespeed.local` a cloud for a laptop, `wirespeed.dropin` the
+older import names.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _HOMES = {
     "errors": ".errors",
     "local": ".local",
     "rocketmq": ".rocketmq",
+    "sqs": ".sqs",
     "wcs": ".wcs",
     "Credentials": ".config",
     "WirespeedError": ".errors",

@@ -28,7 +28,7 @@ def broker_of(cloud: LocalCloud) -> str:
     return address
 
 
-def test_both_services_run_and_stop() -> None:
+def test_all_services_run_and_stop() -> None:
     cloud = LocalCloud()
     with pytest.raises(ClosedError):
         _ = cloud.namesrv
@@ -37,6 +37,10 @@ def test_both_services_run_and_stop() -> None:
         namesrv, url = cloud.namesrv, cloud.wcs_url
         assert cloud.env() == {
             "NAMESRV_ADDR": namesrv,
+            "AWS_ENDPOINT_URL_SQS": cloud.sqs_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local-secret",
+            "AWS_REGION": "us-east-1",
             "WIRESPEED_WCS_URL": url,
             "WIRESPEED_WCS_ACCESS_KEY": "local",
             "WIRESPEED_WCS_SECRET_KEY": "local-secret",

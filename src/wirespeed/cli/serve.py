@@ -16,9 +16,9 @@ from wirespeed.errors import ConfigError
 if TYPE_CHECKING:
     from wirespeed.local import LocalCloud
 
-HELP = "run the local cloud: RocketMQ and WCS on this machine, in memory"
+HELP = "run the local cloud: RocketMQ, SQS and WCS on this machine, in memory"
 
-_SERVICES = ("rocketmq", "wcs")
+_SERVICES = ("rocketmq", "sqs", "wcs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--broker-port", type=int, default=0, metavar="N", help="port of the broker (a free one)"
     )
     parser.add_argument(
+        "--sqs-port", type=int, default=0, metavar="N", help="port of the SQS (a free one)"
+    )
+    parser.add_argument(
         "--wcs-port", type=int, default=0, metavar="N", help="port of the WCS (a free one)"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object on one line")
@@ -62,7 +65,12 @@ def run(args: argparse.Namespace) -> int:
     only = [name.strip() for name in args.only.split(",") if name.strip()]
     if not only:
         raise ConfigError("--only names no service")
-    ports = {"namesrv": args.rocketmq_port, "broker": args.broker_port, "wcs": args.wcs_port}
+    ports = {
+        "namesrv": args.rocketmq_port,
+        "broker": args.broker_port,
+        "sqs": args.sqs_port,
+        "wcs": args.wcs_port,
+    }
     stop = threading.Event()
     codes = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
     code = exits.OK
@@ -94,6 +102,8 @@ def announce(cloud: LocalCloud, services: list[str], *, as_json: bool) -> None:
         report: dict[str, object] = {"env": variables}
         if "rocketmq" in services:
             report["rocketmq"] = {"namesrv": cloud.namesrv}
+        if "sqs" in services:
+            report["sqs"] = {"url": cloud.sqs_url, "access_key": cloud.access_key}
         if "wcs" in services:
             report["wcs"] = {"url": cloud.wcs_url, "access_key": cloud.access_key}
         print(json.dumps(report), flush=True)
@@ -101,6 +111,8 @@ def announce(cloud: LocalCloud, services: list[str], *, as_json: bool) -> None:
     print("The local cloud is up; Ctrl-C stops it, and all it holds is gone.\n")
     if "rocketmq" in services:
         print(f"  RocketMQ name server   {cloud.namesrv}")
+    if "sqs" in services:
+        print(f"  SQS                    {cloud.sqs_url}")
     if "wcs" in services:
         print(f"  WCS                    {cloud.wcs_url}")
     print("\nFor a shell:\n")

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+import importlib
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ClosedError, ConfigError
+from .addresses import endpoint
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from .rocketmq import Broker, NameServer
-    from .wcs import State
+    from .web import Web
 
-SERVICES = ("rocketmq", "wcs")
+HTTP_SERVICES = ("sqs", "wcs")
+SERVICES = ("rocketmq", *HTTP_SERVICES)
 """The services that there are."""
 
 ACCESS_KEY = "local"
 SECRET_KEY = "local-secret"
 
-_PORTS = ("namesrv", "broker", "wcs")
+REGION = "us-east-1"
+
+_PORTS = ("namesrv", "broker", *HTTP_SERVICES)
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
-_NEEDS_EXTRA = "the local WCS needs starlette and uvicorn: pip install 'wirespeed[local]'"
+_NEEDS_EXTRA = "the local {} needs starlette and uvicorn: pip install 'wirespeed[local]'"
 
 _Result = TypeVar("_Result")
 
 
 class LocalCloud:
-    """RocketMQ's name server and broker, and WCS, on this machine and in memory.
+    """RocketMQ's name server and broker, SQS and WCS, on this machine and in memory.
 
     ```python
     with LocalCloud() as cloud:
@@ -49,7 +50,7 @@ class LocalCloud:
         services: which to run; all by default.
         host: address to listen on. Another machine can reach the services, which ask for no
             password worth the name, at any but a loopback address.
-        ports: fixed ports by "namesrv", "broker" and "wcs"; a free one where none is given.
+        ports: fixed ports by "namesrv", "broker", "sqs" and "wcs"; a free one where none is given.
         delay_levels: seconds of RocketMQ's delay levels 1 and up; the real ones by default.
 
     Raises:
@@ -57,10 +58,10 @@ class LocalCloud:
     """
 
     access_key = ACCESS_KEY
-    """Access key of the local WCS's only user."""
+    """Access key of the only user of the local SQS and WCS."""
 
     secret_key = SECRET_KEY
-    """Secret key of the local WCS's only user; no secret."""
+    """Secret key of the only user of the local SQS and WCS; no secret."""
 
     def __init__(
         self,
@@ -87,18 +88,16 @@ class LocalCloud:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._name_server: NameServer | None = None
         self._broker: Broker | None = None
-        self._state: State | None = None
-        self._web: uvicorn.Server | None = None
-        self._web_task: asyncio.Task[None] | None = None
-        self._web_socket: socket.socket | None = None
+        self._webs: dict[str, Web] = {}
+        self._states: dict[str, Any] = {}
+        self._urls: dict[str, str] = {}
         self._namesrv = ""
-        self._wcs_url = ""
 
     def start(self) -> LocalCloud:
         """Start the services and return the cloud; nothing happens if it runs already.
 
         Raises:
-            ConfigError: the WCS is wanted and the extra `local` is not installed.
+            ConfigError: SQS or WCS is wanted and the extra `local` is not installed.
             ConfigError: the host's name has no address.
             OSError: a port is taken or the host is no address of this machine.
         """
@@ -144,15 +143,29 @@ class LocalCloud:
         Raises:
             ClosedError: the cloud does not run, or runs no WCS.
         """
-        return self._running(self._wcs_url, "wcs")
+        return self._running(self._urls.get("wcs", ""), "wcs")
+
+    @property
+    def sqs_url(self) -> str:
+        """URL of the SQS, the endpoint of its clients; any region will do.
+
+        Raises:
+            ClosedError: the cloud does not run, or runs no SQS.
+        """
+        return self._running(self._urls.get("sqs", ""), "sqs")
 
     def env(self) -> dict[str, str]:
         """Return the environment variables that point programs at the cloud."""
         variables = {}
         if self._namesrv:
             variables["NAMESRV_ADDR"] = self._namesrv
-        if self._wcs_url:
-            variables["WIRESPEED_WCS_URL"] = self._wcs_url
+        if "sqs" in self._urls:
+            variables["AWS_ENDPOINT_URL_SQS"] = self._urls["sqs"]
+            variables["AWS_ACCESS_KEY_ID"] = ACCESS_KEY
+            variables["AWS_SECRET_ACCESS_KEY"] = SECRET_KEY
+            variables["AWS_REGION"] = REGION
+        if "wcs" in self._urls:
+            variables["WIRESPEED_WCS_URL"] = self._urls["wcs"]
             variables["WIRESPEED_WCS_ACCESS_KEY"] = ACCESS_KEY
             variables["WIRESPEED_WCS_SECRET_KEY"] = SECRET_KEY
         return variables
@@ -195,7 +208,7 @@ class LocalCloud:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:
-        places = [place for place in (self._namesrv, self._wcs_url) if place]
+        places = [place for place in (self._namesrv, *self._urls.values()) if place]
         return f"<LocalCloud {', '.join(places) if places else 'stopped'}>"
 
     def _running(self, place: str, service: str) -> str:
@@ -225,7 +238,8 @@ class LocalCloud:
         try:
             self._run(self._shut(), _STOP_SECONDS)
         finally:
-            self._namesrv = self._wcs_url = ""
+            self._namesrv = ""
+            self._urls.clear()
             self._thread = self._loop = None
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_STOP_SECONDS)
@@ -233,8 +247,9 @@ class LocalCloud:
     async def _open(self) -> None:
         if "rocketmq" in self._services:
             await self._open_rocketmq()
-        if "wcs" in self._services:
-            await self._open_wcs()
+        for service in HTTP_SERVICES:
+            if service in self._services:
+                self._urls[service] = await self._open_web(service)
 
     async def _open_rocketmq(self) -> None:
         from .rocketmq import Broker, NameServer, Store
@@ -244,84 +259,44 @@ class LocalCloud:
         self._broker = Broker(store, *([self._delay_levels] if self._delay_levels else []))
         broker_port = await self._broker.server.start(self._host, self._ports.get("broker", 0))
         store.store_host = (_address(self._host), broker_port)
-        self._name_server.broker_address = _endpoint(self._host, broker_port)
+        self._name_server.broker_address = endpoint(self._host, broker_port)
         port = await self._name_server.server.start(self._host, self._ports.get("namesrv", 0))
-        self._namesrv = _endpoint(self._host, port)
+        self._namesrv = endpoint(self._host, port)
 
-    async def _open_wcs(self) -> None:
+    async def _open_web(self, service: str) -> str:
+        """Start the HTTP face of a service; return its URL."""
         try:
-            import uvicorn
+            from .web import Web
 
-            from .wcs import State, create_app
+            face = importlib.import_module(f".{service}", __package__)
         except ImportError as error:
-            raise ConfigError(_NEEDS_EXTRA) from error
-        self._state = State()
-        app: Callable[..., Any] = create_app(
-            self._state, access_key=ACCESS_KEY, secret_key=SECRET_KEY
-        )
-        self._web_socket = _listen(self._host, self._ports.get("wcs", 0))
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-            ws="none",
-        )
-        self._web = uvicorn.Server(config)
-        self._web_task = asyncio.ensure_future(self._web.serve([self._web_socket]))
-        while not self._web.started:
-            if self._web_task.done():
-                self._web_task.result()
-                raise ConfigError("the local WCS did not start")
-            await asyncio.sleep(0.001)
-        port = self._web_socket.getsockname()[1]
-        self._wcs_url = f"http://{_endpoint(self._host, port)}"
+            raise ConfigError(_NEEDS_EXTRA.format(service.upper())) from error
+        state = self._states[service] = face.State()
+        app = face.create_app(state, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        web = self._webs[service] = Web(app, service.upper())
+        return await web.start(self._host, self._ports.get(service, 0))
 
     async def _reset(self) -> None:
         if self._broker is not None:
             self._broker.reset()
-        if self._state is not None:
-            self._state.clear()
+        for state in self._states.values():
+            state.clear()
 
     async def _shut(self) -> None:
-        if self._web is not None:
-            self._web.should_exit = True
+        for web in self._webs.values():
+            web.stop()
         if self._name_server is not None:
             await self._name_server.server.close()
         if self._broker is not None:
             self._broker.drop_delayed()
             await self._broker.server.close()
-        if self._web_task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._web_task
-        if self._web_socket is not None:
-            self._web_socket.close()
-        self._name_server = self._broker = self._state = None
-        self._web = self._web_task = self._web_socket = None
+        for web in self._webs.values():
+            await web.close()
+        self._name_server = self._broker = None
+        self._webs.clear()
+        self._states.clear()
 
 
 def _address(host: str) -> str:
     """Return the numeric address of a host."""
     return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's delay off only where the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except BaseException as error:
-        listener.close()
-        if not isinstance(error, OSError) or isinstance(error, socket.gaierror):
-            raise
-        raise OSError(error.errno, f"{error.strerror}: {_endpoint(host, port)}") from error
-    return listener
-
-
-def _endpoint(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,639 @@
+"""The actions of SQS on the local queues: fields in, fields out, as the JSON protocol has them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from .refusal import Refusal, bad_value, no_queue
+from .state import (
+    ACCOUNT,
+    DEFAULTS,
+    IN_FLIGHT_LIMIT,
+    SENDER,
+    Attributes,
+    Queue,
+    State,
+    StoredMessage,
+    attributes_digest,
+    body_digest,
+)
+
+Fields = dict[str, Any]
+
+SIZE_LIMIT = 1024 * 1024
+BATCH_LIMIT = 10
+PAGE_LIMIT = 1000
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_TYPE = re.compile(r"(String|Number|Binary)(\..+)?")
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NUMBERS = {
+    "DelaySeconds": (0, 900),
+    "KmsDataKeyReusePeriodSeconds": (60, 86_400),
+    "MaximumMessageSize": (1024, SIZE_LIMIT),
+    "MessageRetentionPeriod": (60, 1_209_600),
+    "ReceiveMessageWaitTimeSeconds": (0, 20),
+    "VisibilityTimeout": (0, 43_200),
+}
+_TEXTS = frozenset(
+    {
+        "ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit",
+        "KmsMasterKeyId", "Policy", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled",
+    }
+)  # fmt: skip
+_READ_ONLY = frozenset(
+    {
+        "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp",
+        "QueueArn",
+    }
+)  # fmt: skip
+
+
+class Actions:
+    """Every action, by its name; `run` finds it.
+
+    Args:
+        state: the queues.
+        region: the region of the queues' ARNs.
+    """
+
+    def __init__(self, state: State, region: str = "us-east-1") -> None:
+        self._state = state
+        self._region = region
+        self._actions: dict[str, Callable[[Fields], Fields | Awaitable[Fields]]] = {
+            "AddPermission": self._add_permission,
+            "CancelMessageMoveTask": self._cancel_move,
+            "ChangeMessageVisibility": self._change_visibility,
+            "ChangeMessageVisibilityBatch": self._change_visibility_batch,
+            "CreateQueue": self._create,
+            "DeleteMessage": self._delete_message,
+            "DeleteMessageBatch": self._delete_message_batch,
+            "DeleteQueue": self._delete,
+            "GetQueueAttributes": self._get_attributes,
+            "GetQueueUrl": self._get_url,
+            "ListDeadLetterSourceQueues": self._list_sources,
+            "ListMessageMoveTasks": self._list_moves,
+            "ListQueueTags": self._list_tags,
+            "ListQueues": self._list,
+            "PurgeQueue": self._purge,
+            "ReceiveMessage": self._receive,
+            "RemovePermission": self._remove_permission,
+            "SendMessage": self._send,
+            "SendMessageBatch": self._send_batch,
+            "SetQueueAttributes": self._set_attributes,
+            "StartMessageMoveTask": self._start_move,
+            "TagQueue": self._tag,
+            "UntagQueue": self._untag,
+        }
+        self.base_url = ""
+        """What queue URLs begin with; set by each request from its Host header."""
+
+    async def run(self, action: str, fields: Fields) -> Fields:
+        """Carry out an action.
+
+        Raises:
+            Refusal: the service says no.
+        """
+        handler = self._actions.get(action)
+        if handler is None:
+            raise Refusal("InvalidAction", f"The action {action} is not valid for this endpoint.")
+        result = handler(fields)
+        return result if isinstance(result, dict) else await result
+
+    def _queue(self, fields: Fields) -> Queue:
+        return self._state.find(text(fields, "QueueUrl").rstrip("/").rpartition("/")[2])
+
+    def _url(self, name: str) -> str:
+        return f"{self.base_url}/{ACCOUNT}/{name}"
+
+    # ---- queues ----
+
+    def _create(self, fields: Fields) -> Fields:
+        name = text(fields, "QueueName")
+        if not _NAME.fullmatch(name):
+            raise Refusal(
+                "InvalidParameterValue",
+                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 long",
+            )
+        given = checked_attributes(fields.get("Attributes") or {})
+        is_fifo = name.endswith(".fifo")
+        if (given.get("FifoQueue") == "true") != is_fifo:
+            raise bad_value("QueueName", "A FIFO queue's name ends in .fifo, and no other's does.")
+        there = self._state.queues.get(name)
+        if there is not None:
+            if any(_attribute_of(there, each) != value for each, value in given.items()):
+                raise Refusal(
+                    "QueueNameExists",
+                    "A queue already exists with the same name and a different value for attribute "
+                    + ", ".join(
+                        each for each, value in given.items() if _attribute_of(there, each) != value
+                    ),
+                )
+            return {"QueueUrl": self._url(name)}
+        self._check_redrive(given)
+        arn = f"arn:aws:sqs:{self._region}:{ACCOUNT}:{name}"
+        tags = strings(fields.get("tags") or fields.get("Tags") or {}, "tags")
+        self._state.queues[name] = Queue(name, arn, given, tags, self._state.now())
+        return {"QueueUrl": self._url(name)}
+
+    def _check_redrive(self, given: Mapping[str, str]) -> None:
+        policy = given.get("RedrivePolicy")
+        if not policy:
+            return
+        try:
+            target, count = (json.loads(policy)[key] for key in
+                             ("deadLetterTargetArn", "maxReceiveCount"))  # fmt: skip
+            fits = 1 <= int(count) <= 1000
+        except (ValueError, KeyError, TypeError):
+            fits, target = False, ""
+        if not fits:
+            raise bad_value("RedrivePolicy", "It must name deadLetterTargetArn, maxReceiveCount.")
+        if self._state.by_arn(str(target)) is None:
+            raise bad_value("RedrivePolicy", "The dead-letter queue does not exist.")
+
+    def _get_url(self, fields: Fields) -> Fields:
+        return {"QueueUrl": self._url(self._state.find(text(fields, "QueueName")).name)}
+
+    def _page(self, fields: Fields, names: list[str], key: str) -> Fields:
+        size = number(fields, "MaxResults", 1, PAGE_LIMIT)
+        after = _token(fields)
+        names = [name for name in sorted(names) if name > after]
+        page = names[: size or PAGE_LIMIT]
+        reply: Fields = {key: [self._url(name) for name in page]}
+        if len(page) < len(names) and size is not None:
+            reply["NextToken"] = base64.urlsafe_b64encode(page[-1].encode()).decode()
+        return reply
+
+    def _list(self, fields: Fields) -> Fields:
+        prefix = str(fields.get("QueueNamePrefix") or "")
+        return self._page(
+            fields, [name for name in self._state.queues if name.startswith(prefix)], "QueueUrls"
+        )
+
+    def _list_sources(self, fields: Fields) -> Fields:
+        arn = self._queue(fields).arn
+        names = [
+            queue.name
+            for queue in self._state.queues.values()
+            if queue.redrive is not None and queue.redrive[0] == arn
+        ]
+        return self._page(fields, names, "queueUrls")
+
+    def _delete(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        del self._state.queues[queue.name]
+        queue.wake()
+        return {}
+
+    def _purge(self, fields: Fields) -> Fields:
+        self._queue(fields).purge(self._state.now())
+        return {}
+
+    def _get_attributes(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        known = {
+            **DEFAULTS,
+            "SqsManagedSseEnabled": "true",
+            "QueueArn": queue.arn,
+            "CreatedTimestamp": str(int(queue.created)),
+            "LastModifiedTimestamp": str(int(queue.modified)),
+            **queue.counts(self._state.now()),
+            **queue.given,
+        }
+        if queue.permissions:
+            known["Policy"] = json.dumps(
+                {"Version": "2012-10-17", "Statement": list(queue.permissions.values())}
+            )
+        names = listed(fields, "AttributeNames")
+        for name in names:
+            if name != "All" and name not in _NUMBERS and name not in _TEXTS | _READ_ONLY:
+                raise Refusal("InvalidAttributeName", f"Unknown Attribute {name}.")
+        chosen = known if "All" in names else {name: known[name] for name in names if name in known}
+        return {"Attributes": chosen} if chosen else {}
+
+    def _set_attributes(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        given = checked_attributes(fields.get("Attributes") or {})
+        if "FifoQueue" in given:
+            raise Refusal("InvalidAttributeValue", "A queue cannot become a FIFO queue.")
+        self._check_redrive(given)
+        for name, value in given.items():
+            if value == "" and name not in _NUMBERS:
+                queue.given.pop(name, None)
+            else:
+                queue.given[name] = value
+        queue.modified = self._state.now()
+        return {}
+
+    def _list_tags(self, fields: Fields) -> Fields:
+        tags = self._queue(fields).tags
+        return {"Tags": dict(tags)} if tags else {}
+
+    def _tag(self, fields: Fields) -> Fields:
+        self._queue(fields).tags.update(strings(fields.get("Tags") or {}, "Tags"))
+        return {}
+
+    def _untag(self, fields: Fields) -> Fields:
+        tags = self._queue(fields).tags
+        for name in listed(fields, "TagKeys"):
+            tags.pop(name, None)
+        return {}
+
+    def _add_permission(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        label = text(fields, "Label")
+        if label in queue.permissions:
+            raise bad_value("Label", "It is in use.")
+        accounts, actions = listed(fields, "AWSAccountIds"), listed(fields, "Actions")
+        if not accounts or not actions:
+            raise Refusal("MissingParameter", "The request must name accounts and actions.")
+        queue.permissions[label] = {
+            "Sid": label,
+            "Effect": "Allow",
+            "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]},
+            "Action": [f"SQS:{action}" for action in actions],
+            "Resource": queue.arn,
+        }
+        return {}
+
+    def _remove_permission(self, fields: Fields) -> Fields:
+        if self._queue(fields).permissions.pop(text(fields, "Label"), None) is None:
+            raise bad_value("Label", "There is no such label.")
+        return {}
+
+    # ---- messages ----
+
+    def _send(self, fields: Fields) -> Fields:
+        return self._store(self._queue(fields), fields)
+
+    def _store(self, queue: Queue, fields: Fields) -> Fields:
+        now = self._state.now()
+        body = fields.get("MessageBody")
+        if not isinstance(body, str) or not body:
+            raise Refusal("MissingParameter", "The request must contain the parameter MessageBody.")
+        attributes = checked_message_attributes(fields.get("MessageAttributes") or {})
+        size = message_size(body, attributes)
+        if size > queue.number("MaximumMessageSize"):
+            raise bad_value(
+                "MessageBody",
+                f"One or more parameters are invalid. Reason: Message must be shorter than "
+                f"{queue.number('MaximumMessageSize')} bytes.",
+            )
+        if _NOT_XML.search(body):
+            raise Refusal(
+                "InvalidMessageContents", "Invalid characters found. Only XML 1.0 text is allowed."
+            )
+        delay = number(fields, "DelaySeconds", 0, 900)
+        group, deduplication_id = fields.get("MessageGroupId"), fields.get("MessageDeduplicationId")
+        system = {"SenderId": SENDER, "SentTimestamp": str(int(now * 1000))}
+        trace = (fields.get("MessageSystemAttributes") or {}).get("AWSTraceHeader")
+        if trace:
+            system["AWSTraceHeader"] = str(trace.get("StringValue", ""))
+        reply: Fields = {"MD5OfMessageBody": body_digest(body)}
+        if attributes:
+            reply["MD5OfMessageAttributes"] = attributes_digest(attributes)
+        if queue.is_fifo:
+            if not group:
+                raise Refusal(
+                    "MissingParameter", "The request must contain the parameter MessageGroupId."
+                )
+            if delay:
+                raise bad_value("DelaySeconds", "The request include parameter that is not valid "
+                                "for this queue type.")  # fmt: skip
+            if not deduplication_id:
+                if queue.given.get("ContentBasedDeduplication") != "true":
+                    raise Refusal(
+                        "InvalidParameterValue",
+                        "The queue should either have ContentBasedDeduplication enabled or "
+                        "MessageDeduplicationId provided explicitly",
+                    )
+                deduplication_id = hashlib.sha256(body.encode()).hexdigest()
+            system["MessageDeduplicationId"] = str(deduplication_id)
+            known = queue.duplicate(str(group), str(deduplication_id), now)
+            if known is not None:
+                message, sequence = known
+                return {**reply, "MessageId": message.message_id, "SequenceNumber": sequence}
+        if group:
+            system["MessageGroupId"] = str(group)
+        message = StoredMessage(body, attributes, system, now, size, group=str(group or ""))
+        wait = queue.number("DelaySeconds") if delay is None else delay
+        sequence = queue.put(message, now, wait)
+        reply["MessageId"] = message.message_id
+        if sequence:
+            reply["SequenceNumber"] = sequence
+        return reply
+
+    def _send_batch(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        total = 0
+        for entry in entries(fields):
+            body = entry.get("MessageBody")
+            total += message_size(body if isinstance(body, str) else "", {})
+        if total > SIZE_LIMIT:
+            raise Refusal(
+                "BatchRequestTooLong",
+                f"Batch requests cannot be longer than {SIZE_LIMIT} bytes. You have sent {total} "
+                "bytes.",
+            )
+        return in_turn(fields, lambda entry: self._store(queue, entry))
+
+    async def _receive(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        count = number(fields, "MaxNumberOfMessages", 1, 10) or 1
+        wait = number(fields, "WaitTimeSeconds", 0, 20)
+        visibility = number(fields, "VisibilityTimeout", 0, 43_200)
+        if wait is None:
+            wait = queue.number("ReceiveMessageWaitTimeSeconds")
+        if visibility is None:
+            visibility = queue.number("VisibilityTimeout")
+        until = self._state.now() + wait
+        while True:
+            now = self._state.now()
+            found = self._take(queue, count, visibility, now)
+            if found or now >= until:
+                break
+            await queue.changed(min(until, queue.next_change()) - now)
+            if self._state.queues.get(queue.name) is not queue:
+                raise no_queue()
+        return {"Messages": [_shown(message, fields) for message in found]} if found else {}
+
+    def _take(self, queue: Queue, count: int, visibility: int, now: float) -> list[StoredMessage]:
+        redrive = queue.redrive
+        if len(queue.messages) >= IN_FLIGHT_LIMIT:
+            flying = sum(each.in_flight for each in queue.messages.values())
+            if flying >= IN_FLIGHT_LIMIT:
+                raise Refusal("OverLimit", "Too many messages in flight.", 403)
+        found: list[StoredMessage] = []
+        for message in queue.take(now):
+            if redrive is not None and message.receives >= redrive[1]:
+                target = self._state.by_arn(redrive[0])
+                if target is not None:
+                    queue.remove(message)
+                    message.receives, message.first_received = 0, 0.0
+                    message.source_arn = queue.arn
+                    message.system["DeadLetterQueueSourceArn"] = queue.arn
+                    target.put(message, now)
+                    continue
+            queue.hide(message, now, visibility)
+            found.append(message)
+            if len(found) == count:
+                break
+        return found
+
+    def _delete_message(self, fields: Fields) -> Fields:
+        self._queue(fields).delete(text(fields, "ReceiptHandle"), self._state.now())
+        return {}
+
+    def _delete_message_batch(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+
+        def one(entry: Fields) -> Fields:
+            queue.delete(text(entry, "ReceiptHandle"), self._state.now())
+            return {}
+
+        return in_turn(fields, one)
+
+    def _hide(self, queue: Queue, fields: Fields) -> Fields:
+        seconds = number(fields, "VisibilityTimeout", 0, 43_200)
+        if seconds is None:
+            raise Refusal(
+                "MissingParameter", "The request must contain the parameter VisibilityTimeout."
+            )
+        queue.change_visibility(text(fields, "ReceiptHandle"), self._state.now(), seconds)
+        return {}
+
+    def _change_visibility(self, fields: Fields) -> Fields:
+        return self._hide(self._queue(fields), fields)
+
+    def _change_visibility_batch(self, fields: Fields) -> Fields:
+        queue = self._queue(fields)
+        return in_turn(fields, lambda entry: self._hide(queue, entry))
+
+    # ---- redrive ----
+
+    def _start_move(self, fields: Fields) -> Fields:
+        source = self._state.by_arn(text(fields, "SourceArn"))
+        if source is None:
+            raise Refusal("ResourceNotFoundException", "The source queue does not exist.", 404)
+        wanted = str(fields.get("DestinationArn") or "")
+        if wanted and self._state.by_arn(wanted) is None:
+            raise Refusal("ResourceNotFoundException", "The destination does not exist.", 404)
+        now = self._state.now()
+        waiting = [message for message in source.messages.values() if not message.in_flight]
+        moved = 0
+        for message in waiting:
+            target = self._state.by_arn(wanted or message.source_arn)
+            if target is None:
+                continue
+            source.remove(message)
+            message.system.pop("DeadLetterQueueSourceArn", None)
+            target.put(message, now)
+            moved += 1
+        task: Fields = {
+            "Status": "COMPLETED",
+            "SourceArn": source.arn,
+            "ApproximateNumberOfMessagesMoved": moved,
+            "ApproximateNumberOfMessagesToMove": len(waiting),
+            "StartedTimestamp": int(now * 1000),
+        }
+        if wanted:
+            task["DestinationArn"] = wanted
+        self._state.move_tasks.insert(0, task)
+        return {"TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode()}
+
+    def _list_moves(self, fields: Fields) -> Fields:
+        arn = text(fields, "SourceArn")
+        count = number(fields, "MaxResults", 1, 10) or 1
+        return {"Results": [t for t in self._state.move_tasks if t["SourceArn"] == arn][:count]}
+
+    def _cancel_move(self, fields: Fields) -> Fields:
+        text(fields, "TaskHandle")
+        raise Refusal("ResourceNotFoundException", "The task does not run any more.", 404)
+
+
+def text(fields: Fields, name: str) -> str:
+    """Return a required text."""
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refusal("MissingParameter", f"The request must contain the parameter {name}.")
+    return value
+
+
+def number(fields: Fields, name: str, low: int, high: int) -> int | None:
+    """Return a number within limits, or None where it is not given."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    try:
+        found = int(value)
+    except (TypeError, ValueError):
+        found = low - 1
+    if isinstance(value, float) or not low <= found <= high:
+        raise bad_value(name, f"Reason: Must be between {low} and {high}.")
+    return found
+
+
+def listed(fields: Fields, name: str) -> list[str]:
+    """Return a list of texts, empty where it is not given."""
+    value = fields.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise bad_value(name, "It must be a list of strings.")
+    return value
+
+
+def strings(value: object, name: str) -> dict[str, str]:
+    """Return a map of texts."""
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise bad_value(name, "It must be a map of strings.")
+    return dict(value)
+
+
+def _token(fields: Fields) -> str:
+    try:
+        return base64.urlsafe_b64decode(str(fields.get("NextToken") or "")).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise bad_value("NextToken", "It is none of ours.") from None
+
+
+def _attribute_of(queue: Queue, name: str) -> str | None:
+    return queue.given.get(name, DEFAULTS.get(name))
+
+
+def checked_attributes(given: object) -> dict[str, str]:
+    """Return a queue's attributes, each within its limits."""
+    if not isinstance(given, dict):
+        raise bad_value("Attributes", "It must be a map.")
+    made = {}
+    for name, value in given.items():
+        if name in _NUMBERS:
+            low, high = _NUMBERS[name]
+            if not str(value).isdigit() or not low <= int(value) <= high:
+                raise Refusal("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
+        elif name not in _TEXTS:
+            raise Refusal("InvalidAttributeName", f"Unknown Attribute {name}.")
+        made[name] = str(value)
+    return made
+
+
+def checked_message_attributes(given: object) -> Attributes:
+    """Return a message's attributes, each of a type that there is."""
+    if not isinstance(given, dict):
+        raise bad_value("MessageAttributes", "It must be a map.")
+    if len(given) > 10:
+        raise bad_value("MessageAttributes", "There may be 10.")
+    for name, attribute in given.items():
+        kind = attribute.get("DataType") if isinstance(attribute, dict) else None
+        key = "BinaryValue" if str(kind).startswith("Binary") else "StringValue"
+        fits = (
+            _ATTRIBUTE_NAME.fullmatch(name)
+            and isinstance(kind, str)
+            and _TYPE.fullmatch(kind)
+            and isinstance(attribute.get(key), str)
+            and attribute[key]
+        )
+        if not fits:
+            raise bad_value(f"MessageAttributes.{name}", "It needs a name, a type and a value.")
+        if key == "BinaryValue":
+            try:
+                base64.b64decode(attribute[key], validate=True)
+            except binascii.Error:
+                raise bad_value(f"MessageAttributes.{name}", "It is no base64.") from None
+    return given
+
+
+def message_size(body: str, attributes: Attributes) -> int:
+    """Return the bytes that count of a message."""
+    size = len(body.encode("utf-8", "surrogatepass"))
+    for name, attribute in attributes.items():
+        size += len(name.encode()) + len(attribute["DataType"])
+        if "BinaryValue" in attribute:
+            size += len(base64.b64decode(attribute["BinaryValue"]))
+        else:
+            size += len(attribute["StringValue"].encode())
+    return size
+
+
+def entries(fields: Fields) -> list[Fields]:
+    """Return a batch's entries, their number and ids checked."""
+    found = fields.get("Entries")
+    if not isinstance(found, list) or not found:
+        raise Refusal("EmptyBatchRequest", "The request has no entry.")
+    if len(found) > BATCH_LIMIT:
+        raise Refusal(
+            "TooManyEntriesInBatchRequest",
+            f"Maximum number of entries per request are {BATCH_LIMIT}. You have sent {len(found)}.",
+        )
+    ids = [each.get("Id") if isinstance(each, dict) else None for each in found]
+    if not all(isinstance(each, str) and _ENTRY_ID.fullmatch(each) for each in ids):
+        raise Refusal("InvalidBatchEntryId", "A batch entry id has 1 to 80 letters, digits, - or _")
+    if len(set(ids)) != len(ids):
+        raise Refusal("BatchEntryIdsNotDistinct", "Two entries have the same id.")
+    return found
+
+
+def in_turn(fields: Fields, one: Callable[[Fields], Fields]) -> Fields:
+    """Carry out each entry of a batch; some may fail."""
+    done: list[Fields] = []
+    failed: list[Fields] = []
+    for entry in entries(fields):
+        try:
+            done.append({"Id": entry["Id"], **one(entry)})
+        except Refusal as refusal:
+            failed.append(
+                {
+                    "Id": entry["Id"],
+                    "SenderFault": refusal.status < 500,
+                    "Code": refusal.code,
+                    "Message": refusal.message,
+                }
+            )
+    reply: Fields = {}
+    if done:
+        reply["Successful"] = done
+    if failed:
+        reply["Failed"] = failed
+    return reply
+
+
+def _shown(message: StoredMessage, fields: Fields) -> Fields:
+    """Return a message as a receive shows it."""
+    shown: Fields = {
+        "MessageId": message.message_id,
+        "ReceiptHandle": message.handle,
+        "MD5OfBody": body_digest(message.body),
+        "Body": message.body,
+    }
+    wanted = listed(fields, "MessageSystemAttributeNames") + listed(fields, "AttributeNames")
+    system = {
+        **message.system,
+        "ApproximateReceiveCount": str(message.receives),
+        "ApproximateFirstReceiveTimestamp": str(int(message.first_received * 1000)),
+    }
+    chosen = {name: value for name, value in system.items() if name in wanted or "All" in wanted}
+    if chosen:
+        shown["Attributes"] = chosen
+    names = listed(fields, "MessageAttributeNames")
+    picked = {
+        name: attribute
+        for name, attribute in message.attributes.items()
+        if any(_matches(name, pattern) for pattern in names)
+    }
+    if picked:
+        shown["MessageAttributes"] = picked
+        shown["MD5OfMessageAttributes"] = attributes_digest(picked)
+    return shown
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if pattern in ("All", ".*", name):
+        return True
+    return pattern.endswith(".*") and name.startswith(pattern[:-2])

@@ -1,0 +1,40 @@
+"""SQS requests are signed with AWS Signature Version 4."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from .. import _native
+from ..config import Credentials
+
+SERVICE = "sqs"
+TARGET_PREFIX = "AmazonSQS."
+JSON_TYPE = "application/x-amz-json-1.0"
+
+
+def signed_headers(
+    credentials: Credentials, region: str, host: str, action: str, body: bytes, wall: float
+) -> list[tuple[str, str]]:
+    """Return the headers of one request of the JSON protocol, Host left to the connection.
+
+    Args:
+        credentials: the key pair, perhaps with a session token.
+        region: such as "us-east-1".
+        host: the Host header that will be sent.
+        action: such as "SendMessage".
+        body: the request's body.
+        wall: the time, seconds since 1970.
+    """
+    stamp = datetime.fromtimestamp(wall, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    headers = {
+        "Content-Type": JSON_TYPE,
+        "X-Amz-Date": stamp,
+        "X-Amz-Target": TARGET_PREFIX + action,
+    }
+    if credentials.token:
+        headers["X-Amz-Security-Token"] = credentials.token
+    authorization = _native.sign_v4(
+        "POST", "/", {}, {"Host": host, **headers}, body, credentials.access_key,
+        credentials.secret_key, region, SERVICE, stamp,
+    )  # fmt: skip
+    return [*headers.items(), ("Authorization", authorization)]
