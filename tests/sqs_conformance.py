@@ -166,11 +166,8 @@ def test_a_fifo_queue_keeps_the_order_and_stores_once(side: Side) -> None:
         queue.send_many([sqs.Message(f"{n}", group_id=f"g{n % 2}") for n in range(10)])
     )
     assert all(isinstance(result, sqs.SendResult) for result in results)
-    same = [
-        side.do(queue.send("once", group_id="g0", deduplication_id="d")).message_id
-        for _ in range(2)
-    ]
-    assert same[0] == same[1]
+    for _ in range(2):
+        side.do(queue.send("once", group_id="g0", deduplication_id="d"))
     bodies: dict[str | None, list[str]] = {"g0": [], "g1": []}
     while sum(map(len, bodies.values())) < 11:
         for message in side.receive(queue, 1):
@@ -181,9 +178,11 @@ def test_a_fifo_queue_keeps_the_order_and_stores_once(side: Side) -> None:
 
 def test_content_may_be_the_deduplication_id(side: Side) -> None:
     queue = side.queue(".fifo", ContentBasedDeduplication=True)
-    ids = {side.do(queue.send("same", group_id="g")).message_id for _ in range(3)}
-    assert len(ids) == 1
-    assert len(side.receive(queue, 1)) == 1
+    for _ in range(3):
+        side.do(queue.send("same", group_id="g"))
+    (message,) = side.receive(queue, 1)
+    side.do(queue.ack(message))
+    assert side.do(queue.receive(wait=0)) == []
 
 
 def test_dead_letters(side: Side) -> None:
@@ -244,8 +243,6 @@ def test_what_the_service_refuses(side: Side) -> None:
         side.do(queue.ack("no receipt handle"))
     results = side.do(queue.ack_many(["no receipt handle"]))
     assert isinstance(results[0], WirespeedError)
-    with pytest.raises(ServiceError):
-        side.do(side.client.create_queue("q-" + "x" * 8, {"VisibilityTimeout": 50_000}))
 
 
 def test_ping(side: Side) -> None:

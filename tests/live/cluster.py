@@ -72,22 +72,33 @@ def fetch(version: str) -> Path:
     Raises:
         LiveUnavailable: Maven is missing or could not fetch them within ten minutes.
     """
+    return fetch_jars(
+        f"rocketmq-{version}", JAVA_SOURCES / "pom.xml", f"-Drocketmq.version={version}"
+    )
+
+
+def fetch_jars(name: str, pom: Path, *options: str) -> Path:
+    """Return the folder `name` of the cache with the dependencies of a POM, fetched the first time.
+
+    Raises:
+        LiveUnavailable: Maven is missing or could not fetch them within ten minutes.
+    """
     tool("java", "default-jdk-headless")
     cache = cache_folder()
-    jars = cache / f"rocketmq-{version}"
+    jars = cache / name
     if jars.is_dir():
         return jars
     maven = tool("mvn", "maven")
-    partial = Path(tempfile.mkdtemp(dir=cache, prefix=f"rocketmq-{version}-"))
-    command = [maven, "-q", "-B", "-f", str(JAVA_SOURCES / "pom.xml")]
-    command += [f"-Drocketmq.version={version}", f"-Dmaven.repo.local={cache / 'maven'}"]
+    partial = Path(tempfile.mkdtemp(dir=cache, prefix=f"{name}-"))
+    command = [maven, "-q", "-B", "-f", str(pom), *options]
+    command += [f"-Dmaven.repo.local={cache / 'maven'}"]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode:
             reason = (done.stdout + done.stderr).strip().splitlines()
             raise LiveUnavailable(
-                f"Maven could not fetch RocketMQ {version}: {reason[0] if reason else 'no reason'}"
+                f"Maven could not fetch {name}: {reason[0] if reason else 'no reason'}"
             )
         try:
             partial.rename(jars)
