@@ -21,7 +21,7 @@ BLOCKS = [
 
 
 def test_each_readme_shows_the_same_kinds_of_code() -> None:
-    assert [number for _, number, _ in BLOCKS] == [0, 1, 2, 0, 1, 2]
+    assert [number for _, number, _ in BLOCKS] == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
