@@ -13,7 +13,7 @@ help:
 	@echo "make demo    the main job on the local cloud: messages sent and consumed, a file uploaded"
 	@echo "make test    lint, types and all quick tests, over all three backends      (10 minutes)"
 	@echo "make proof   sanitizers, short fuzzing, other CPUs and platforms           (15 minutes)"
-	@echo "make live    the same clients against Apache RocketMQ, ElasticMQ and moto    (20 minutes)"
+	@echo "make live    the clients against real Apache RocketMQ, ElasticMQ, moto        (20 minutes)"
 	@echo "make bench   we and our peers in one run; ONLY=\"digest message\" chooses groups"
 	@echo "make soak    a long run against a real broker; SECONDS_TO_RUN=600"
 	@echo "make fuzz    long fuzzing of the C parsers; SECONDS_PER_TARGET=600 or RUNS_PER_TARGET=10000000"

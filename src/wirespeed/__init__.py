@@ -27,6 +27,8 @@ _HOMES = {
     "wcs": ".wcs",
     "Credentials": ".config",
     "WirespeedError": ".errors",
+    "connect": ".urls",
+    "connect_async": ".urls",
 }
 
 __all__ = ["__version__", *_HOMES]

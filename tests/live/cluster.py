@@ -309,11 +309,11 @@ class Cluster:
         classes = compile_peers(self.jars)
         return self._java([], name, *arguments, classpath=f"{self.jars}/*{os.pathsep}{classes}")
 
-    def run_peer(self, name: str, *arguments: str, timeout: float = 60) -> list[dict[str, object]]:
+    def run_peer(self, name: str, *arguments: str, timeout: float = 120) -> list[dict[str, object]]:
         """Run a class of ``tests/live/java`` and return the JSON objects that it printed.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: it failed; the text holds the warnings of its client.
         """
         done = subprocess.run(
             self.java_peer(name, *arguments), capture_output=True, text=True, timeout=timeout

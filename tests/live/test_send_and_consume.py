@@ -102,7 +102,7 @@ def test_java_reads_what_we_send(rocketmq_cluster: Cluster, topic: str, group: s
         }
         large = producer.send(topic, b"compress me " * 10_000, tag="Large")
     read = rocketmq_cluster.run_peer(
-        "Consume", rocketmq_cluster.namesrv, group, topic, "*", "21", "30"
+        "Consume", rocketmq_cluster.namesrv, group, topic, "*", "21", "90"
     )
     messages = {message["message_id"]: message for message in read}
     body = messages.pop(large.message_id)["body"]

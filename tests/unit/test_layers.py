@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "wirespeed"
 SERVICES = {"rocketmq", "cmq", "sqs", "wcs", "cos"}
 SHARED = {"errors", "config", "_lazy", "_debug", "__init__"}
 RANKS = {
-    **dict.fromkeys(("dropin", "cli", "local", "connect", "__main__"), 4),
+    **dict.fromkeys(("dropin", "cli", "local", "urls", "__main__"), 4),
     **dict.fromkeys(SERVICES, 3),
     **dict.fromkeys(("http", "remoting", "engine", "digest", "queue", "storage"), 2),
     "_native": 1,

@@ -108,6 +108,16 @@ class AsyncClient:
         """
         return AsyncQueue(self, flow.QueueState(wire.check_queue(queue)))
 
+    def open_queue(self, queue: str) -> AsyncQueue:
+        """Return a queue that closes this client when it is closed.
+
+        Raises:
+            ConfigError: `queue` is neither a name nor a URL.
+        """
+        opened = self.queue(queue)
+        opened._owns_client = True
+        return opened
+
     async def create_queue(
         self,
         name: str,
@@ -487,7 +497,7 @@ class AsyncQueue:
         return int(reply.get("ApproximateNumberOfMessagesMoved") or 0)
 
     async def close(self) -> None:
-        """Close the client where `wirespeed.connect` made it for this queue. Twice is fine."""
+        """Close the client if this queue came from `open_queue`. Twice is fine."""
         if self._owns_client:
             await self._client.close()
 

@@ -109,6 +109,16 @@ class Client:
         """
         return Queue(self, flow.QueueState(wire.check_queue(queue)))
 
+    def open_queue(self, queue: str) -> Queue:
+        """Return a queue that closes this client when it is closed.
+
+        Raises:
+            ConfigError: `queue` is neither a name nor a URL.
+        """
+        opened = self.queue(queue)
+        opened._owns_client = True
+        return opened
+
     def create_queue(
         self,
         name: str,
@@ -140,7 +150,9 @@ class Client:
         )
         return Queue(self, state)
 
-    def list_queues(self, prefix: str = "", *, timeout: float | str | None = None) -> QueueListing:
+    def list_queues(
+        self, prefix: str = "", *, timeout: float | str | None = None
+    ) -> QueueListing:
         """Return the URLs of all queues whose names begin with `prefix`, fetched page by page.
 
         `timeout` is for each page. What the service says is raised while iterating.
@@ -311,7 +323,9 @@ class Queue:
             for message in self.receive():
                 yield message
 
-    def ack(self, message: ReceivedMessage | str, *, timeout: float | str | None = None) -> None:
+    def ack(
+        self, message: ReceivedMessage | str, *, timeout: float | str | None = None
+    ) -> None:
         """Delete a message that was received; it or its receipt handle."""
         self._do("DeleteMessage", {"ReceiptHandle": _handle(message)}, timeout)
 
@@ -484,7 +498,7 @@ class Queue:
         return int(reply.get("ApproximateNumberOfMessagesMoved") or 0)
 
     def close(self) -> None:
-        """Close the client where `wirespeed.connect` made it for this queue. Twice is fine."""
+        """Close the client if this queue came from `open_queue`. Twice is fine."""
         if self._owns_client:
             self._client.close()
 

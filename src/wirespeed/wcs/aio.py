@@ -79,6 +79,16 @@ class AsyncClient:
         """
         return AsyncBucket(name, self._settings, self._transport)
 
+    def open_bucket(self, name: str) -> AsyncBucket:
+        """Return a bucket that closes this client when it is closed.
+
+        Raises:
+            ConfigError: `name` is empty, has a colon or does not print.
+        """
+        opened = self.bucket(name)
+        opened._client = self
+        return opened
+
     async def close(self) -> None:
         """Close the connections; calls under way end first. Twice is fine."""
         await self._transport.close()
@@ -115,9 +125,26 @@ class AsyncBucket:
         self.name = wire.check_bucket(name)
         self._settings = settings
         self._transport = transport
+        self._client: AsyncClient | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    async def close(self) -> None:
+        """Close the client if this bucket came from `open_bucket`. Twice is fine."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def __aenter__(self) -> AsyncBucket:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     def _deadline(self, timeout: float | str | None) -> float:
         return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))

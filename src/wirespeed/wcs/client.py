@@ -80,6 +80,16 @@ class Client:
         """
         return Bucket(name, self._settings, self._transport)
 
+    def open_bucket(self, name: str) -> Bucket:
+        """Return a bucket that closes this client when it is closed.
+
+        Raises:
+            ConfigError: `name` is empty, has a colon or does not print.
+        """
+        opened = self.bucket(name)
+        opened._client = self
+        return opened
+
     def close(self) -> None:
         """Close the connections; calls under way end first. Twice is fine."""
         self._transport.close()
@@ -116,9 +126,26 @@ class Bucket:
         self.name = wire.check_bucket(name)
         self._settings = settings
         self._transport = transport
+        self._client: Client | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    def close(self) -> None:
+        """Close the client if this bucket came from `open_bucket`. Twice is fine."""
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> Bucket:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def _deadline(self, timeout: float | str | None) -> float:
         return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))

@@ -1,0 +1,117 @@
+"""Open a queue or a bucket by its URL.
+
+```
+sqs://[KEY:SECRET@]REGION/QUEUE[?endpoint=URL&profile=NAME&timeout=SECONDS&ambiguous=raise]
+wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&timeout=SECONDS]
+```
+
+Keys that a URL does not have come from where the service's own client takes them; those of WCS from
+WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses from WIRESPEED_WCS_URL.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from .config import Credentials
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from . import sqs, wcs
+
+_QUERY = {
+    "sqs": frozenset({"ambiguous", "endpoint", "profile", "timeout"}),
+    "wcs": frozenset({"manage_url", "timeout", "upload_url"}),
+}
+
+
+def connect(url: str, **overrides: Any) -> sqs.Queue | wcs.Bucket:
+    """Open what `url` names; nothing is sent yet. Close it, or use `with`.
+
+    Args:
+        url: see above. Its secret is never shown.
+        overrides: further arguments of the service's `Client`; they go before what the URL says.
+
+    Returns:
+        An `sqs.Queue` or a `wcs.Bucket`.
+
+    Raises:
+        ConfigError: the URL or an argument is wrong.
+    """
+    parts, options = _read(url, overrides)
+    if parts.scheme == "sqs":
+        from .sqs.client import Client as SqsClient
+
+        return SqsClient(**options).open_queue(parts.path[1:])
+    from .wcs.client import Client as WcsClient
+
+    return WcsClient(**options).open_bucket(_bucket(parts))
+
+
+def connect_async(url: str, **overrides: Any) -> sqs.AsyncQueue | wcs.AsyncBucket:
+    """Open what `url` names for asyncio: as `connect`. Close it, or use `async with`."""
+    parts, options = _read(url, overrides)
+    if parts.scheme == "sqs":
+        from .sqs.aio import AsyncClient as SqsClient
+
+        return SqsClient(**options).open_queue(parts.path[1:])
+    from .wcs.aio import AsyncClient as WcsClient
+
+    return WcsClient(**options).open_bucket(_bucket(parts))
+
+
+def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, Any]]:
+    """Return a URL's parts and the arguments of the client it asks for."""
+    if not isinstance(url, str):
+        raise ConfigError(f"url must be a str, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        if parts.port is not None:
+            raise ValueError
+    except ValueError:
+        raise ConfigError("url has a port or brackets where a name belongs") from None
+    known = _QUERY.get(parts.scheme)
+    if known is None:
+        schemes = ", ".join(f"{scheme}://" for scheme in _QUERY)
+        raise ConfigError(f"url must begin with one of {schemes}, not {parts.scheme!r}")
+    options: dict[str, Any] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in known:
+            raise ConfigError(f"url has the option {name!r}: there are {', '.join(sorted(known))}")
+        options[name] = value
+    if parts.scheme == "sqs":
+        _read_sqs(parts, options)
+    else:
+        _read_wcs(parts, options)
+    if "timeout" in options and options["timeout"].replace(".", "", 1).isdigit():
+        options["timeout"] = float(options["timeout"])
+    return parts, {**options, **overrides}
+
+
+def _read_sqs(parts: SplitResult, options: dict[str, Any]) -> None:
+    if not parts.hostname or not parts.path[1:]:
+        raise ConfigError("url must be sqs://REGION/QUEUE")
+    options["region"] = parts.hostname
+    if parts.username is not None:
+        options["credentials"] = Credentials(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _read_wcs(parts: SplitResult, options: dict[str, Any]) -> None:
+    _bucket(parts)
+    address = os.environ.get("WIRESPEED_WCS_URL", "")
+    for name in ("upload_url", "manage_url"):
+        options.setdefault(name, address)
+    for name, given in (("access_key", parts.username), ("secret_key", parts.password)):
+        options[name] = (
+            os.environ.get(f"WIRESPEED_WCS_{name.upper()}", "") if given is None else unquote(given)
+        )
+
+
+def _bucket(parts: SplitResult) -> str:
+    # The host's own spelling: hostname is in lower case.
+    name = parts.netloc.rpartition("@")[2]
+    if not name or parts.path not in ("", "/"):
+        raise ConfigError("url must be wcs://BUCKET")
+    return unquote(name)
