@@ -24,6 +24,7 @@ WITHIN_A_RANK = {
     ("remoting", "engine"),
     ("cli", "local"),
     ("cli", "dropin"),
+    ("cli", "urls"),
     ("__main__", "cli"),
 }
 NO_IO = {"socket", "ssl", "asyncio", "threading", "time", "random", "secrets", "select"}

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     import argparse
 
-COMMANDS = ("etag", "serve", "demo", "doctor", "version")
+COMMANDS = (
+    "etag", "send", "recv", "peek", "count", "purge", "ping", "serve", "demo", "doctor", "version"
+)  # fmt: skip
 
 
 class Command(Protocol):

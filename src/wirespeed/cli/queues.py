@@ -1,0 +1,62 @@
+"""What the commands on queues share."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from wirespeed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wirespeed.sqs import Queue, ReceivedMessage
+    from wirespeed.sqs.models import Attribute
+
+URL_HELP = "sqs://REGION/QUEUE; keys and endpoint from the environment, or ?endpoint=URL"
+
+
+def add_url(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of every command on a queue."""
+    parser.add_argument("url", metavar="URL", help=URL_HELP)
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line")
+
+
+def open_queue(url: str) -> Queue:
+    """Open the queue of a URL.
+
+    Raises:
+        ConfigError: it names no queue.
+    """
+    from wirespeed.sqs import Queue
+    from wirespeed.urls import connect
+
+    opened = connect(url)
+    if not isinstance(opened, Queue):
+        opened.close()
+        raise ConfigError("url names a bucket, not a queue: it must begin with sqs://")
+    return opened
+
+
+def show(line: Mapping[str, object]) -> None:
+    """Print one JSON line."""
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def as_json(message: ReceivedMessage) -> dict[str, object]:
+    """Return a message as JSON values; bytes as {"base64": ...}."""
+    return {
+        "message_id": message.message_id,
+        "body": message.body,
+        "attributes": {name: _plain(value) for name, value in message.attributes.items()},
+        "system": dict(message.system),
+    }
+
+
+def _plain(value: str | bytes | Attribute) -> object:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, str):
+        return value
+    return {"type": value.type, "value": _plain(value.value)}

@@ -1,0 +1,138 @@
+"""The commands on queues, each as a process of its own, on the local SQS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.scripted import closed_port
+from wirespeed.config import Credentials
+from wirespeed.local import LocalCloud
+from wirespeed.sqs import Client
+
+PROGRAM = [sys.executable, "-W", "error", "-m", "wirespeed"]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(["sqs"]) as made:
+        yield made
+
+
+@pytest.fixture
+def url(cloud: LocalCloud) -> Iterator[str]:
+    cloud.reset()
+    keys = Credentials(cloud.access_key, cloud.secret_key)
+    with Client("r", endpoint=cloud.sqs_url, credentials=keys) as client:
+        client.create_queue("orders")
+        client.create_queue("orders.fifo", {"ContentBasedDeduplication": True})
+    yield f"sqs://r/orders?endpoint={cloud.sqs_url}"
+
+
+def run(cloud: LocalCloud, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        env={**os.environ, **cloud.env(), "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+def test_lines_in_and_lines_out(cloud: LocalCloud, url: str) -> None:
+    done = run(cloud, "send", url, given="one\n\nдва 中\nthree\r\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run(cloud, "count", url).stdout == "ready 3  in_flight 0  delayed 0\n"
+    peeked = run(cloud, "peek", url).stdout.splitlines()
+    assert sorted(peeked) == ["one", "three", "два 中"]
+    received = run(cloud, "recv", url, "--count", "5").stdout.splitlines()
+    assert sorted(received) == ["one", "three", "два 中"]
+    done = run(cloud, "recv", url, "--wait", "0", "--fail-if-empty")
+    assert (done.returncode, done.stdout) == (9, "")
+
+
+def test_json(cloud: LocalCloud, url: str) -> None:
+    done = run(cloud, "send", url, "a", "b", "--json")
+    sent = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["body"] for line in sent] == ["a", "b"]
+    done = run(cloud, "recv", url, "--count", "2", "--json")
+    received = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["message_id"] for line in received} == {line["message_id"] for line in sent}
+    assert received[0]["system"]["ApproximateReceiveCount"] == "1"
+    counts = json.loads(run(cloud, "count", url, "--json").stdout)
+    assert counts == {"ready": 0, "in_flight": 0, "delayed": 0}
+    assert json.loads(run(cloud, "ping", url, "--json").stdout)["ok"] is True
+
+
+def test_a_fifo_queue_wants_a_group(cloud: LocalCloud, url: str) -> None:
+    fifo = url.replace("/orders?", "/orders.fifo?")
+    done = run(cloud, "send", fifo, "x")
+    assert done.returncode == 2 and "group_id must be given" in done.stderr
+    assert run(cloud, "send", fifo, "x", "y", "--group", "g").returncode == 0
+    assert run(cloud, "recv", fifo, "--count", "2").stdout == "x\ny\n"
+
+
+def test_a_message_that_is_refused_does_not_stop_the_others(cloud: LocalCloud, url: str) -> None:
+    keys = Credentials(cloud.access_key, cloud.secret_key)
+    with Client("r", endpoint=cloud.sqs_url, credentials=keys) as client:
+        client.queue("orders").set_attributes({"MaximumMessageSize": 1024})
+    done = run(cloud, "send", url, "x" * 2000, "small", "--json")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 6 and done.stderr.count("\n") == 1
+    assert first["error"]["outcome"] == "rejected" and second["body"] == "small"
+
+
+def test_purge_wants_a_yes(cloud: LocalCloud, url: str) -> None:
+    run(cloud, "send", url, "x")
+    done = run(cloud, "purge", url)
+    assert done.returncode == 2 and "--yes" in done.stderr
+    assert run(cloud, "purge", url, "--yes", "--json").stdout == '{"purged": "orders"}\n'
+    assert run(cloud, "recv", url, "--wait", "0").stdout == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+def test_follow_ends_on_a_signal(cloud: LocalCloud, url: str) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "recv", url, "--follow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **cloud.env()},
+    )
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        run(cloud, "send", url, "now")
+        assert process.stdout.readline() == "now\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read() == "wirespeed: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("sqs://r/none?endpoint={}", 3, "does not exist"),
+        ("sqs://local:wrong@r/orders?endpoint={}", 6, "SignatureDoesNotMatch"),
+        ("sqs://r/orders?endpoint=http://127.0.0.1:{closed}", 5, "cannot connect"),
+        ("wcs://a:b@bucket?upload_url={}&manage_url={}", 2, "a bucket, not a queue"),
+        ("kafka://h/t", 2, "url must begin with"),
+    ],
+)
+def test_exit_codes(cloud: LocalCloud, url: str, code: int, said: str) -> None:
+    address = cloud.sqs_url
+    text = url.replace("{closed}", str(closed_port())).replace("{}", address)
+    for command in ("ping", "count"):
+        done = run(cloud, command, text)
+        assert done.returncode == code, done.stderr
+        assert said in done.stderr and done.stderr.count("\n") == 1
+        assert "wrong" not in done.stderr and "local-secret" not in done.stderr
