@@ -36,6 +36,16 @@ def botocore(module: str) -> Any:
     return importlib.import_module(f"botocore.{module}")
 
 
+def boto3() -> Any:
+    """Return boto3, installed the first time.
+
+    Raises:
+        LookupError: it could not be installed.
+    """
+    _fetch("boto3", "boto3>=1.40")
+    return importlib.import_module("boto3")
+
+
 def rocketmq_client() -> Any:
     """Return ``rocketmq.client`` of rocketmq 0.4.4 (ctypes on C++), installed the first time.
 
