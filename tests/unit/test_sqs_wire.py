@@ -55,7 +55,7 @@ def test_a_request_is_signed_as_botocore_signs_it() -> None:
     ],
 )
 def test_digests_of_attributes(attributes: dict[str, Any], digest: str) -> None:
-    fields, _ = wire.message_fields(Message("x", attributes=attributes), None)
+    fields, _ = wire.message_fields(Message("x", attributes=attributes))
     assert wire.attributes_digest(fields["MessageAttributes"]) == digest
 
 
@@ -67,7 +67,7 @@ def test_fields_of_a_message() -> None:
         group_id="g",
         trace_header="Root=1",
     )
-    fields, size = wire.message_fields(message, "made")
+    fields, size = wire.message_fields(message)
     assert fields == {
         "MessageBody": "é中😀",
         "DelaySeconds": 7,
@@ -78,14 +78,13 @@ def test_fields_of_a_message() -> None:
             "own": {"DataType": "Number.byte", "StringValue": "7"},
         },
         "MessageGroupId": "g",
-        "MessageDeduplicationId": "made",
         "MessageSystemAttributes": {
             "AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1"}
         },
     }
     assert size == 9 + (1 + 6 + 3) + (1 + 6 + 1) + (1 + 6 + 1) + (3 + 11 + 1)
     own = Message("x", deduplication_id="own")
-    assert wire.message_fields(own, "made")[0]["MessageDeduplicationId"] == "own"
+    assert wire.message_fields(own)[0]["MessageDeduplicationId"] == "own"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_fields_of_a_message() -> None:
 )
 def test_messages_that_break_a_limit(message: Message, said: str) -> None:
     with pytest.raises(errors.ConfigError, match=said):
-        wire.message_fields(message, None)
+        wire.message_fields(message)
 
 
 @pytest.mark.parametrize("queue", ["", "a b", "é", "q" * 81, "ftp://h/q", "http://h/a b", 5, "a/b"])
@@ -227,7 +226,7 @@ def test_received_messages_that_are_broken(changes: dict[str, Any], error: Any) 
 
 
 def test_what_the_service_stored_must_be_what_was_sent() -> None:
-    fields, _ = wire.message_fields(Message("hello", attributes={"a": "b"}), None)
+    fields, _ = wire.message_fields(Message("hello", attributes={"a": "b"}))
     wire.check_stored(fields, {"MD5OfMessageBody": "5d41402abc4b2a76b9719d911017c592"})
     for name in ("MD5OfMessageBody", "MD5OfMessageAttributes"):
         with pytest.raises(errors.IntegrityError, match=name):

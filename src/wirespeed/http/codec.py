@@ -7,6 +7,7 @@ connection, one after the other: on httptools where it is installed, on h11 othe
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from typing import Any, Protocol
 
@@ -30,13 +31,11 @@ def encode_head(request: Request, origin: Origin, length: int) -> bytes:
         raise ConfigError(f"the method {request.method!r} is not an HTTP token")
     if not _TARGET.fullmatch(request.target):
         raise ConfigError("the request target must begin with / and be printable ASCII")
-    lines = [f"{request.method} {request.target} HTTP/1.1\r\nHost: {origin.host_header}\r\n"]
+    lines = [f"{request.method} {request.target} HTTP/1.1\r\n{_host_line(origin)}"]
     for name, value in request.headers:
-        if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"the header name {name!r} is not an HTTP token")
-        if name.lower() in _OWN_HEADERS:
-            raise ConfigError(f"the header {name} is set by the client itself")
-        if not _VALUE.fullmatch(value) or value != value.strip():
+        _check_name(name)
+        plain = value.isascii() and value.isprintable()
+        if not (plain or _VALUE.fullmatch(value)) or value != value.strip():
             raise ConfigError(
                 f"the header {name} may hold only Latin-1 text without control characters, "
                 "and no space at its ends"
@@ -46,6 +45,24 @@ def encode_head(request: Request, origin: Origin, length: int) -> bytes:
         lines.append(f"Content-Length: {length}\r\n")
     lines.append("Accept-Encoding: identity\r\n\r\n")
     return "".join(lines).encode("latin-1")
+
+
+@functools.lru_cache(maxsize=64)
+def _host_line(origin: Origin) -> str:
+    return f"Host: {origin.host_header}\r\n"
+
+
+@functools.lru_cache(maxsize=256)
+def _check_name(name: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise ConfigError(f"the header name {name!r} is not an HTTP token")
+    if name.lower() in _OWN_HEADERS:
+        raise ConfigError(f"the header {name} is set by the client itself")
+
+
+@functools.lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class ResponseReader(Protocol):
@@ -112,7 +129,7 @@ class _Assembly:
             raise FrameTooLarge(f"the response's head passes {self._limits.head} bytes")
         if len(self._headers) >= self._limits.headers:
             raise FrameTooLarge(f"the response has more than {self._limits.headers} headers")
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._headers.append((_lower(name), value.decode("latin-1")))
 
     def _add_body(self, data: bytes) -> None:
         self._body_size += len(data)

@@ -517,7 +517,6 @@ class AsyncQueue:
             raise ConfigError("group_id must be given: the queue is a FIFO queue")
         if self._state.is_fifo and message.delay is not None:
             raise ConfigError("delay must be None: a FIFO queue has one delay for all messages")
-        wire.message_fields(message, None)
         return message
 
     async def _hide(

@@ -161,9 +161,10 @@ def send(
     Raises:
         WirespeedError: it was not acknowledged; `outcome` tells whether it may be stored.
     """
+    fields, _ = wire.message_fields(message)
     url = queue.url or (yield from url_of(settings, queue, deadline))
-    own_id = yield from deduplication_id(settings, queue, message, deadline)
-    fields, _ = wire.message_fields(message, own_id)
+    if queue.is_fifo and "MessageDeduplicationId" not in fields:
+        yield from add_deduplication_ids(settings, queue, [fields], deadline)
     safe = settings.ambiguous or "MessageDeduplicationId" in fields
     doubt = Doubt()
     tries = 0
@@ -184,12 +185,10 @@ def send(
     return SendResult(text_of(reply, "MessageId"), reply.get("SequenceNumber"), tries, duplicate)
 
 
-def deduplication_id(
-    settings: Settings, queue: QueueState, message: Message, deadline: float
-) -> Flow[str | None]:
-    """Return an id for a message to a FIFO queue that has none and does not make its own."""
-    if not queue.is_fifo or message.deduplication_id is not None:
-        return None
+def add_deduplication_ids(
+    settings: Settings, queue: QueueState, entries: Sequence[JsonObject], deadline: float
+) -> Flow[None]:
+    """Give the messages that have none an id, unless the FIFO queue makes its own."""
     if queue.makes_ids is None:
         try:
             known = yield from on_queue(
@@ -203,7 +202,9 @@ def deduplication_id(
             known = {}
         attributes = known.get("Attributes") or {}
         queue.makes_ids = attributes.get("ContentBasedDeduplication") == "true"
-    return None if queue.makes_ids else settings.new_id()
+    if not queue.makes_ids:
+        for fields in entries:
+            fields.setdefault("MessageDeduplicationId", settings.new_id())
 
 
 def send_many(
@@ -214,10 +215,9 @@ def send_many(
     Batches to a standard queue go side by side, those to a FIFO queue one after the other, and
     none of them after one that failed: its group would lose its order.
     """
-    entries = []
-    for message in messages:
-        own_id = yield from deduplication_id(settings, queue, message, deadline)
-        entries.append(wire.message_fields(message, own_id))
+    entries = [wire.message_fields(message) for message in messages]
+    if queue.is_fifo and entries:
+        yield from add_deduplication_ids(settings, queue, [each for each, _ in entries], deadline)
     made = wire.batches(entries)
     results: list[SendResult | WirespeedError] = [
         SendError("an earlier batch failed", service="sqs", outcome="not_sent", retryable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timezone
 
 from .. import _native
@@ -25,7 +26,7 @@ def signed_headers(
         body: the request's body.
         wall: the time, seconds since 1970.
     """
-    stamp = datetime.fromtimestamp(wall, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = _stamp(int(wall))
     headers = {
         "Content-Type": JSON_TYPE,
         "X-Amz-Date": stamp,
@@ -38,3 +39,8 @@ def signed_headers(
         credentials.secret_key, region, SERVICE, stamp,
     )  # fmt: skip
     return [*headers.items(), ("Authorization", authorization)]
+
+
+@functools.lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y%m%dT%H%M%SZ")

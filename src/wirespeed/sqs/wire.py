@@ -42,6 +42,7 @@ from .models import (
 from .sign import signed_headers
 
 JsonObject = dict[str, Any]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
@@ -96,7 +97,7 @@ def request(
     wall: float,
 ) -> Request:
     """Return the signed request of one action."""
-    body = json.dumps(fields, separators=(",", ":")).encode()
+    body = _encode(fields).encode()
     headers = signed_headers(credentials, region, host, action, body, wall)
     return Request("POST", "/", headers, body)
 
@@ -191,12 +192,8 @@ def error_of(
 # ---- messages to send ----
 
 
-def message_fields(message: Message, deduplication_id: str | None) -> tuple[JsonObject, int]:
+def message_fields(message: Message) -> tuple[JsonObject, int]:
     """Return a message's fields and how many bytes count of it.
-
-    Args:
-        message: the message.
-        deduplication_id: in place of its own where that is None.
 
     Raises:
         ConfigError: it breaks a limit, which the text names.
@@ -213,9 +210,10 @@ def message_fields(message: Message, deduplication_id: str | None) -> tuple[Json
         raise ConfigError(f"a message may have {MESSAGE_LIMIT} bytes, attributes included: {size}")
     if message.group_id is not None:
         fields["MessageGroupId"] = _check_fifo_id(message.group_id, "group_id")
-    chosen = message.deduplication_id or deduplication_id
-    if chosen is not None:
-        fields["MessageDeduplicationId"] = _check_fifo_id(chosen, "deduplication_id")
+    if message.deduplication_id is not None:
+        fields["MessageDeduplicationId"] = _check_fifo_id(
+            message.deduplication_id, "deduplication_id"
+        )
     if message.trace_header:
         fields["MessageSystemAttributes"] = {
             "AWSTraceHeader": {"DataType": "String", "StringValue": message.trace_header}
