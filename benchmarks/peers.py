@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from wirespeed import dropin
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / ".venv-peers"
 
@@ -73,3 +75,22 @@ def wcs_etag(path: str) -> list[str]:
         f"from wcs.commons.util import etag; print(etag({path!r}))"
     )
     return [sys.executable, "-c", program]
+
+
+def dropin_rocketmq() -> tuple[Any, Any]:
+    """Return `Message` and `ReceivedMessage` of our own `rocketmq.client`, beside the other's."""
+    theirs = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_rocketmq(name)}
+    sys.path.insert(0, dropin.folder("rocketmq"))
+    try:
+        ours = importlib.import_module("rocketmq.client")
+        return ours.Message, ours.ReceivedMessage
+    finally:
+        sys.path.pop(0)
+        for name in list(sys.modules):
+            if _is_rocketmq(name):
+                del sys.modules[name]
+        sys.modules.update(theirs)
+
+
+def _is_rocketmq(name: str) -> bool:
+    return name.partition(".")[0] == "rocketmq"
