@@ -25,6 +25,31 @@ def resident() -> int:
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def at_once(work: Callable[[int], None]) -> None:
+    """Run `work(0)` to `work(3)` in threads that change places as often as can be."""
+    start = threading.Barrier(4)
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            start.wait()
+            work(number)
+        except BaseException as failure:
+            failures.append(failure)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
+
+
 def quietly(call: Callable[[], object]) -> None:
     try:
         call()
@@ -107,66 +132,34 @@ def test_a_million_lives_leave_nothing(rocketmq: ModuleType) -> None:
 
 def test_threads_make_and_end_messages_at_once(rocketmq: ModuleType) -> None:
     """They take handles from one free list and give them back, also twice and to each other."""
-    start = threading.Barrier(4)
     shared: list[object] = []
-    failures: list[BaseException] = []
 
     def work(number: int) -> None:
-        try:
-            start.wait()
-            for turn in range(1500):
-                own = [rocketmq.message_create(f"topic-{number}-{turn}-{n}") for n in range(3)]
-                for n, message in enumerate(own):
-                    assert rocketmq.message_get_topic(message) == f"topic-{number}-{turn}-{n}"
-                shared.append(own[0])
-                with contextlib.suppress(IndexError):
-                    rocketmq.message_destroy(shared.pop())
-                assert rocketmq.message_destroy(own[1]) == 0
-                assert rocketmq.message_destroy(own[1]) == 1
-        except BaseException as failure:
-            failures.append(failure)
+        for turn in range(1500):
+            own = [rocketmq.message_create(f"topic-{number}-{turn}-{n}") for n in range(3)]
+            for n, message in enumerate(own):
+                assert rocketmq.message_get_topic(message) == f"topic-{number}-{turn}-{n}"
+            shared.append(own[0])
+            with contextlib.suppress(IndexError):
+                rocketmq.message_destroy(shared.pop())
+            assert rocketmq.message_destroy(own[1]) == 0
+            assert rocketmq.message_destroy(own[1]) == 1
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    finally:
-        sys.setswitchinterval(interval)
-    assert not failures
+    at_once(work)
 
 
 def test_threads_share_a_message(rocketmq: ModuleType) -> None:
     message = rocketmq.message_create("topic")
-    start = threading.Barrier(4)
-    failures: list[BaseException] = []
 
     def work(number: int) -> None:
-        try:
-            start.wait()
-            for turn in range(400):
-                value = f"{number}-" * (turn % 40)
-                rocketmq.message_set_property(message, f"name-{number}", value)
-                assert rocketmq.message_get_property(message, f"name-{number}") == value
-                rocketmq.message_set_topic(message, "t" * (turn % 300))
-                rocketmq.message_set_body(message, value)
-                rocketmq.message_get_body(message)
-                assert set(rocketmq.message_get_topic(message)) <= {"t"}
-        except BaseException as failure:
-            failures.append(failure)
+        for turn in range(400):
+            value = f"{number}-" * (turn % 40)
+            rocketmq.message_set_property(message, f"name-{number}", value)
+            assert rocketmq.message_get_property(message, f"name-{number}") == value
+            rocketmq.message_set_topic(message, "t" * (turn % 300))
+            rocketmq.message_set_body(message, value)
+            rocketmq.message_get_body(message)
+            assert set(rocketmq.message_get_topic(message)) <= {"t"}
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-    finally:
-        sys.setswitchinterval(interval)
-    assert not failures
+    at_once(work)
     assert sorted(rocketmq.message_get_properties(message)) == [f"name-{n}" for n in range(4)]
