@@ -79,16 +79,8 @@ class Client:
         if not isinstance(region, str) or not region.isascii() or not region.isprintable():
             raise ConfigError(f'region must be a str such as "eu-west-1", not {region!r}')
         pair = find_credentials(profile) if credentials is None else credentials
-        if isinstance(pair, Credentials):
-            provider: Callable[[], Credentials] = lambda: pair  # noqa: E731
-        elif callable(pair):
-            provider = pair
-        else:
-            raise ConfigError(
-                f"credentials must be Credentials or a function, not {type(pair).__name__}"
-            )
         self._settings = flow.Settings(
-            credentials=provider,
+            credentials=_provider(pair),
             region=region,
             origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
             timeout=seconds(timeout, "timeout"),
@@ -591,6 +583,19 @@ class QueueListing:
         for page in self.pages():
             urls += page
         return urls
+
+
+def _provider(
+    credentials: Credentials | Callable[[], Credentials],
+) -> Callable[[], Credentials]:
+    """Return a function that gives the key pair of now, or raise `ConfigError`."""
+    if isinstance(credentials, Credentials):
+        return lambda: credentials
+    if callable(credentials):
+        return credentials
+    raise ConfigError(
+        f"credentials must be Credentials or a function, not {type(credentials).__name__}"
+    )
 
 
 def _attributes(given: Mapping[str, str | int | bool] | None) -> dict[str, str]:
