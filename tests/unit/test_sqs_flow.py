@@ -173,6 +173,14 @@ def test_a_fifo_queue_is_asked_once_whether_it_makes_ids() -> None:
     assert "MessageDeduplicationId" in seen[1][1]
 
 
+def test_messages_that_have_ids_ask_nothing() -> None:
+    own = Message("hello", group_id="g", deduplication_id="own")
+    _, seen = drive(flow.send(settings(), queue(FIFO), own, 9.0), [answer(STORED)])
+    assert [action for action, _ in seen] == ["SendMessage"]
+    _, seen = drive(flow.send_many(settings(), queue(FIFO), [own], 9.0), [batch_reply(["0"])])
+    assert [fields["Entries"][0]["MessageDeduplicationId"] for _, fields in seen] == ["own"]
+
+
 def batch_reply(done: Sequence[str], failed: Sequence[str] = ()) -> Response:
     return answer(
         {

@@ -163,7 +163,7 @@ def send(
     """
     fields, _ = wire.message_fields(message)
     url = queue.url or (yield from url_of(settings, queue, deadline))
-    if queue.is_fifo and "MessageDeduplicationId" not in fields:
+    if queue.is_fifo:
         yield from add_deduplication_ids(settings, queue, [fields], deadline)
     safe = settings.ambiguous or "MessageDeduplicationId" in fields
     doubt = Doubt()
@@ -189,7 +189,8 @@ def add_deduplication_ids(
     settings: Settings, queue: QueueState, entries: Sequence[JsonObject], deadline: float
 ) -> Flow[None]:
     """Give the messages that have none an id, unless the FIFO queue makes its own."""
-    if queue.makes_ids is None:
+    bare = [fields for fields in entries if "MessageDeduplicationId" not in fields]
+    if bare and queue.makes_ids is None:
         try:
             known = yield from on_queue(
                 settings,
@@ -203,8 +204,8 @@ def add_deduplication_ids(
         attributes = known.get("Attributes") or {}
         queue.makes_ids = attributes.get("ContentBasedDeduplication") == "true"
     if not queue.makes_ids:
-        for fields in entries:
-            fields.setdefault("MessageDeduplicationId", settings.new_id())
+        for fields in bare:
+            fields["MessageDeduplicationId"] = settings.new_id()
 
 
 def send_many(
@@ -216,7 +217,7 @@ def send_many(
     none of them after one that failed: its group would lose its order.
     """
     entries = [wire.message_fields(message) for message in messages]
-    if queue.is_fifo and entries:
+    if queue.is_fifo:
         yield from add_deduplication_ids(settings, queue, [each for each, _ in entries], deadline)
     made = wire.batches(entries)
     results: list[SendResult | WirespeedError] = [

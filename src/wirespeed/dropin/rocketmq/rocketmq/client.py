@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from enum import IntEnum
 from types import TracebackType
 from typing import Any
@@ -468,12 +469,11 @@ class TransactionMQProducer(Producer):
         Raises:
             ProducerSendSyncFailed: the message was not stored.
         """
-        try:
-            transaction = self._running().transaction(_outgoing(message))
-            opened = transaction.__enter__()
-        except WirespeedError as error:
-            raise ProducerSendSyncFailed(str(error)) from error
-        with _Entered(opened):
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(self._running().transaction(_outgoing(message)))
+            except WirespeedError as error:
+                raise ProducerSendSyncFailed(str(error)) from error
             verdict = TransactionStatus(local_execute(ReceivedMessage(message._handle), user_args))
             if verdict is TransactionStatus.ROLLBACK:
                 opened.roll_back()
@@ -481,19 +481,6 @@ class TransactionMQProducer(Producer):
                 opened.leave_unknown()
         assert opened.result is not None
         return _result(opened.result)
-
-
-class _Entered:
-    """Leaves a context that was entered before."""
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *details: Any) -> None:
-        self._context.__exit__(*details)
 
 
 class PushConsumer(_Client):
