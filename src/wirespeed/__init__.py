@@ -1,6 +1,7 @@
 """Fast clients for message queues and object stores, sync and asyncio, with a C core.
 
-The services are folders of this package: `wirespeed.rocketmq`, `wirespeed.sqs`, `wirespeed.wcs`.
+The services are folders of this package: `wirespeed.rocketmq`, `wirespeed.sqs`,
+`wirespeed.cmq`, `wirespeed.wcs`.
 `wirespeed.digest` has the hashes, `wirespeed.local` a cloud for a laptop, `wirespeed.dropin` the
 older import names.
 """
@@ -23,6 +24,7 @@ _HOMES = {
     "errors": ".errors",
     "local": ".local",
     "rocketmq": ".rocketmq",
+    "cmq": ".cmq",
     "sqs": ".sqs",
     "wcs": ".wcs",
     "Credentials": ".config",

@@ -2,11 +2,15 @@
 
 ```
 sqs://[KEY:SECRET@]REGION/QUEUE[?endpoint=URL&profile=NAME&timeout=SECONDS&ambiguous=raise]
+cmqs://[ID:KEY@]HOST/QUEUE[?signature=sha1&method=GET&timeout=SECONDS&ambiguous=retry]
+cmq://[ID:KEY@]HOST[:PORT]/QUEUE   the same without TLS
 wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&timeout=SECONDS]
 ```
 
 Keys that a URL does not have come from where the service's own client takes them; those of WCS from
-WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses from WIRESPEED_WCS_URL.
+WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses from WIRESPEED_WCS_URL; those
+of CMQ from WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
+TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN, and the host of cmq:///QUEUE from WIRESPEED_CMQ_URL.
 """
 
 from __future__ import annotations
@@ -19,15 +23,18 @@ from .config import Credentials
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from . import sqs, wcs
+    from . import cmq, sqs, wcs
 
+_CMQ_QUERY = frozenset({"ambiguous", "method", "signature", "timeout"})
 _QUERY = {
+    "cmq": _CMQ_QUERY,
+    "cmqs": _CMQ_QUERY,
     "sqs": frozenset({"ambiguous", "endpoint", "profile", "timeout"}),
     "wcs": frozenset({"manage_url", "timeout", "upload_url"}),
 }
 
 
-def connect(url: str, **overrides: Any) -> sqs.Queue | wcs.Bucket:
+def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket:
     """Open what `url` names; nothing is sent yet. Close it, or use `with`.
 
     Args:
@@ -35,7 +42,7 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | wcs.Bucket:
         overrides: further arguments of the service's `Client`; they go before what the URL says.
 
     Returns:
-        An `sqs.Queue` or a `wcs.Bucket`.
+        An `sqs.Queue`, a `cmq.Queue` or a `wcs.Bucket`.
 
     Raises:
         ConfigError: the URL or an argument is wrong.
@@ -45,18 +52,26 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | wcs.Bucket:
         from .sqs.client import Client as SqsClient
 
         return SqsClient(**options).open_queue(parts.path[1:])
+    if parts.scheme in ("cmq", "cmqs"):
+        from .cmq.client import Client as CmqClient
+
+        return CmqClient(**options).open_queue(parts.path[1:])
     from .wcs.client import Client as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
 
 
-def connect_async(url: str, **overrides: Any) -> sqs.AsyncQueue | wcs.AsyncBucket:
+def connect_async(url: str, **overrides: Any) -> sqs.AsyncQueue | cmq.AsyncQueue | wcs.AsyncBucket:
     """Open what `url` names for asyncio: as `connect`. Close it, or use `async with`."""
     parts, options = _read(url, overrides)
     if parts.scheme == "sqs":
         from .sqs.aio import AsyncClient as SqsClient
 
         return SqsClient(**options).open_queue(parts.path[1:])
+    if parts.scheme in ("cmq", "cmqs"):
+        from .cmq.aio import AsyncClient as CmqClient
+
+        return CmqClient(**options).open_queue(parts.path[1:])
     from .wcs.aio import AsyncClient as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
@@ -68,7 +83,7 @@ def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, A
         raise ConfigError(f"url must be a str, not {type(url).__name__}")
     try:
         parts = urlsplit(url)
-        if parts.port is not None:
+        if parts.port is not None and parts.scheme not in ("cmq", "cmqs"):
             raise ValueError
     except ValueError:
         raise ConfigError("url has a port or brackets where a name belongs") from None
@@ -83,6 +98,8 @@ def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, A
         options[name] = value
     if parts.scheme == "sqs":
         _read_sqs(parts, options)
+    elif parts.scheme in ("cmq", "cmqs"):
+        _read_cmq(parts, options)
     else:
         _read_wcs(parts, options)
     if "timeout" in options and options["timeout"].replace(".", "", 1).isdigit():
@@ -96,6 +113,24 @@ def _read_sqs(parts: SplitResult, options: dict[str, Any]) -> None:
     options["region"] = parts.hostname
     if parts.username is not None:
         options["credentials"] = Credentials(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _read_cmq(parts: SplitResult, options: dict[str, Any]) -> None:
+    if not parts.path[1:]:
+        raise ConfigError(f"url must be {parts.scheme}://HOST/QUEUE")
+    host = parts.netloc.rpartition("@")[2]
+    scheme = "https" if parts.scheme == "cmqs" else "http"
+    options["endpoint"] = f"{scheme}://{host}" if host else os.environ.get("WIRESPEED_CMQ_URL", "")
+    if parts.username is not None:
+        pair = Credentials(unquote(parts.username), unquote(parts.password or ""))
+    elif "WIRESPEED_CMQ_SECRET_ID" in os.environ:
+        pair = Credentials(
+            os.environ["WIRESPEED_CMQ_SECRET_ID"], os.environ.get("WIRESPEED_CMQ_SECRET_KEY", "")
+        )
+    else:
+        names = ("SECRET_ID", "SECRET_KEY", "TOKEN")
+        pair = Credentials(*(os.environ.get(f"TENCENTCLOUD_{name}", "") for name in names))
+    options["credentials"] = pair
 
 
 def _read_wcs(parts: SplitResult, options: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.wcs_server import WcsServer
 from wirespeed import dropin
+from wirespeed.local import LocalCloud
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,20 @@ def wcs(server: WcsServer, tmp_path: Path) -> Iterator[ModuleType]:
     yield wcs
     wcs.commons.http.transport.close()
     dropin.uninstall("wcs")
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(["cmq"]) as made:
+        yield made
+
+
+@pytest.fixture
+def cmq(cloud: LocalCloud) -> Iterator[ModuleType]:
+    """Yield the module `cmq.account`; its service is `cloud`."""
+    cloud.reset()
+    dropin.install("cmq", replace=True)
+    import cmq.account  # type: ignore[import-not-found]
+
+    yield cmq.account
+    dropin.uninstall("cmq")

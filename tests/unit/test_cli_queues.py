@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scripted import closed_port
+from wirespeed import cmq
 from wirespeed.config import Credentials
 from wirespeed.local import LocalCloud
 from wirespeed.sqs import Client
@@ -22,7 +23,7 @@ PROGRAM = [sys.executable, "-W", "error", "-m", "wirespeed"]
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["sqs"]) as made:
+    with LocalCloud(["cmq", "sqs"]) as made:
         yield made
 
 
@@ -136,3 +137,26 @@ def test_exit_codes(cloud: LocalCloud, url: str, code: int, said: str) -> None:
         assert done.returncode == code, done.stderr
         assert said in done.stderr and done.stderr.count("\n") == 1
         assert "wrong" not in done.stderr and "local-secret" not in done.stderr
+
+
+def test_a_queue_of_cmq(cloud: LocalCloud) -> None:
+    keys = Credentials(cloud.access_key, cloud.secret_key)
+    with cmq.Client(cloud.cmq_url, keys) as client:
+        client.create_queue("jobs")
+    url = cloud.cmq_url.replace("http", "cmq") + "/jobs"
+    done = run(cloud, "send", url, given="one\nдва\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run(cloud, "count", url, "--json").stdout == (
+        '{"ready": 2, "in_flight": 0, "delayed": 0}\n'
+    )
+    shown = json.loads(run(cloud, "recv", url, "--json").stdout)
+    assert (shown["body"], shown["receive_count"]) == ("one", 1)
+    assert run(cloud, "recv", url).stdout == "два\n"
+    assert run(cloud, "ping", url).returncode == 0
+    for command, words in (
+        (["peek", url], "no peek"),
+        (["purge", url, "--yes"], "cannot purge"),
+        (["send", "--group", "g", url, "x"], "--group is for a FIFO queue"),
+    ):
+        done = run(cloud, *command)
+        assert done.returncode != 0 and words in done.stderr

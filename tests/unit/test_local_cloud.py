@@ -37,6 +37,9 @@ def test_all_services_run_and_stop() -> None:
         namesrv, url = cloud.namesrv, cloud.wcs_url
         assert cloud.env() == {
             "NAMESRV_ADDR": namesrv,
+            "WIRESPEED_CMQ_URL": cloud.cmq_url,
+            "WIRESPEED_CMQ_SECRET_ID": "local",
+            "WIRESPEED_CMQ_SECRET_KEY": "local-secret",
             "AWS_ENDPOINT_URL_SQS": cloud.sqs_url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local-secret",

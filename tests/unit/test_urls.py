@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import wirespeed
-from wirespeed import queue, sqs, wcs
+from wirespeed import cmq, queue, sqs, wcs
 from wirespeed.config import Credentials
 from wirespeed.errors import ConfigError
 from wirespeed.local import LocalCloud
@@ -17,7 +17,7 @@ from wirespeed.local import LocalCloud
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["sqs", "wcs"]) as made:
+    with LocalCloud(["cmq", "sqs", "wcs"]) as made:
         yield made
 
 
@@ -89,7 +89,7 @@ def test_what_is_given_goes_before_the_url(cloud: LocalCloud) -> None:
     ("url", "said"),
     [
         (5, "url must be a str, not int"),
-        ("kafka://h/t", "url must begin with one of sqs://, wcs://, not 'kafka'"),
+        ("kafka://h/t", "url must begin with one of cmq://, cmqs://, sqs://, wcs://"),
         ("sqs://h:80/q", "url has a port"),
         ("sqs://[h/q", "url has a port or brackets"),
         ("sqs://r", "url must be sqs://REGION/QUEUE"),
@@ -111,3 +111,41 @@ def test_urls_that_are_none(url: Any, said: str, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(ConfigError, match=said.replace("?", r"\?")) as caught:
             connect(url)
         assert "s3cret" not in str(caught.value)
+
+
+def test_a_cmq_queue(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Credentials("local", "local-secret")
+    with cmq.Client(cloud.cmq_url, keys) as client:
+        client.create_queue("orders")
+    url = cloud.cmq_url.replace("http://", "cmq://local:local-secret@") + "/orders?signature=sha1"
+    with wirespeed.connect(url, timeout=5) as opened:
+        assert isinstance(opened, cmq.Queue)
+        opened.send("one")
+        (message,) = opened.receive(1, wait=1)
+        opened.ack(message)
+    for name, value in cloud.env().items():
+        monkeypatch.setenv(name, value)
+
+    async def job() -> None:
+        async with wirespeed.connect_async("cmq:///orders?timeout=5") as opened:
+            assert isinstance(opened, cmq.AsyncQueue)
+            await opened.send("two")
+            (message,) = await opened.receive(1, wait=1)
+            await opened.ack(message)
+
+    asyncio.run(job())
+
+
+def test_cmq_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", "id")
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "key")
+    monkeypatch.setenv("TENCENTCLOUD_TOKEN", "token")
+    opened = wirespeed.connect("cmqs://cmq-queue-gz.api.qcloud.com/orders")
+    assert isinstance(opened, cmq.Queue)
+    settings = opened._client._settings
+    assert str(settings.origin) == "https://cmq-queue-gz.api.qcloud.com:443"
+    assert settings.credentials() == Credentials("id", "key", "token")
+    opened.close()
+    for url in ("cmq://host", "cmq:///q", "cmq://h/0", "cmq://h/q?endpoint=x", "cmq://h:x/q"):
+        with pytest.raises(ConfigError):
+            wirespeed.connect(url)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from wirespeed.cli.queues import add_url, open_queue, show
 
 HELP = "print about how many messages a queue has: ready, in flight and delayed"
 
-NAMES = {
+SQS_NAMES = {
     "ready": "ApproximateNumberOfMessages",
     "in_flight": "ApproximateNumberOfMessagesNotVisible",
     "delayed": "ApproximateNumberOfMessagesDelayed",
 }
+CMQ_NAMES = {"ready": "activeMsgNum", "in_flight": "inactiveMsgNum", "delayed": "delayMsgNum"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the three numbers."""
+    from wirespeed import cmq
+
+    found: Mapping[str, str | int]
     with open_queue(args.url) as queue:
-        found = queue.attributes(*NAMES.values())
-    counts = {name: int(found.get(attribute, 0)) for name, attribute in NAMES.items()}
+        if isinstance(queue, cmq.Queue):
+            names, found = CMQ_NAMES, queue.attributes()
+        else:
+            names, found = SQS_NAMES, queue.attributes(*SQS_NAMES.values())
+    counts = {name: int(found.get(attribute, 0)) for name, attribute in names.items()}
     if args.json:
         show(counts)
     else:

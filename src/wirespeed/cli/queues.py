@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 from wirespeed.errors import ConfigError
 
 if TYPE_CHECKING:
-    from wirespeed.sqs import Queue, ReceivedMessage
+    from wirespeed import cmq, sqs
     from wirespeed.sqs.models import Attribute
 
-URL_HELP = "sqs://REGION/QUEUE; keys and endpoint from the environment, or ?endpoint=URL"
+    Queue = sqs.Queue | cmq.Queue
+    ReceivedMessage = sqs.ReceivedMessage | cmq.ReceivedMessage
+
+URL_HELP = (
+    "sqs://REGION/QUEUE, keys and endpoint from the environment, or ?endpoint=URL; "
+    "cmqs://HOST/QUEUE or cmq://HOST:PORT/QUEUE"
+)
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +35,15 @@ def open_queue(url: str) -> Queue:
     Raises:
         ConfigError: it names no queue.
     """
-    from wirespeed.sqs import Queue
+    from wirespeed import wcs
     from wirespeed.urls import connect
 
     opened = connect(url)
-    if not isinstance(opened, Queue):
+    if isinstance(opened, wcs.Bucket):
         opened.close()
-        raise ConfigError("url names a bucket, not a queue: it must begin with sqs://")
+        raise ConfigError(
+            "url names a bucket, not a queue: begin it with sqs://, cmq:// or cmqs://"
+        )
     return opened
 
 
@@ -46,6 +54,15 @@ def show(line: Mapping[str, object]) -> None:
 
 def as_json(message: ReceivedMessage) -> dict[str, object]:
     """Return a message as JSON values; bytes as {"base64": ...}."""
+    from wirespeed import cmq
+
+    if isinstance(message, cmq.ReceivedMessage):
+        return {
+            "message_id": message.message_id,
+            "body": message.body,
+            "enqueued_at": message.enqueued_at,
+            "receive_count": message.receive_count,
+        }
     return {
         "message_id": message.message_id,
         "body": message.body,

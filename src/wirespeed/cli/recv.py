@@ -6,6 +6,7 @@ import argparse
 
 from wirespeed.cli import exits
 from wirespeed.cli.queues import add_url, as_json, open_queue, show
+from wirespeed.errors import Unsupported
 
 HELP = "receive messages from a queue: print each, then acknowledge it"
 
@@ -38,12 +39,19 @@ def run(args: argparse.Namespace) -> int:
 
 def consume(args: argparse.Namespace, *, keep: bool) -> int:
     """Print messages; acknowledge each once it is printed, or give all back at the end."""
-    kept = []
+    from wirespeed import cmq
+
+    kept: list[str] = []
     seen = 0
     with open_queue(args.url) as queue:
+        if keep and isinstance(queue, cmq.Queue):
+            raise Unsupported(
+                "CMQ cannot give a message back, so there is no peek", hint="see `wirespeed count`"
+            )
+        limit = 16 if isinstance(queue, cmq.Queue) else 10
         try:
             while args.follow or seen < args.count:
-                most = 10 if args.follow else min(10, args.count - seen)
+                most = limit if args.follow else min(limit, args.count - seen)
                 found = queue.receive(most, wait=20 if args.follow else args.wait)
                 if not found and not args.follow:
                     break
@@ -54,10 +62,10 @@ def consume(args: argparse.Namespace, *, keep: bool) -> int:
                         print(message.body, flush=True)
                     seen += 1
                     if keep:
-                        kept.append(message)
+                        kept.append(message.receipt_handle)
                     else:
-                        queue.ack(message)
+                        queue.ack(message.receipt_handle)
         finally:
-            if kept:
+            if kept and not isinstance(queue, cmq.Queue):
                 queue.extend_many(kept, 0)
     return exits.EMPTY if args.fail_if_empty and not seen else exits.OK

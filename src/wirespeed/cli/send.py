@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from wirespeed.cli import exits, told
 from wirespeed.cli.queues import add_url, open_queue, show
 from wirespeed.errors import ConfigError, WirespeedError
-from wirespeed.sqs import Message
+
+if TYPE_CHECKING:
+    from wirespeed import cmq, sqs
 
 HELP = "send messages to a queue, a line each"
 _CHUNK = 100
@@ -36,8 +39,7 @@ def run(args: argparse.Namespace) -> int:
     with open_queue(args.url) as queue:
         bodies = iter(args.bodies or lines())
         while chunk := list(itertools.islice(bodies, _CHUNK)):
-            messages = [Message(body, args.delay, group_id=args.group) for body in chunk]
-            for body, result in zip(chunk, queue.send_many(messages), strict=True):
+            for body, result in zip(chunk, send_chunk(queue, chunk, args), strict=True):
                 if isinstance(result, WirespeedError):
                     code = code or told(result, f"{body[:40]!r}")
                     if args.json:
@@ -45,6 +47,19 @@ def run(args: argparse.Namespace) -> int:
                 elif args.json:
                     show({"body": body, "message_id": result.message_id})
     return code
+
+
+def send_chunk(
+    queue: sqs.Queue | cmq.Queue, bodies: list[str], args: argparse.Namespace
+) -> Sequence[sqs.SendResult | cmq.SendResult | WirespeedError]:
+    """Send some messages; return the fate of each."""
+    from wirespeed import cmq, sqs
+
+    if isinstance(queue, cmq.Queue):
+        if args.group is not None:
+            raise ConfigError("--group is for a FIFO queue of SQS")
+        return queue.send_many(bodies, delay=args.delay or 0)
+    return queue.send_many([sqs.Message(body, args.delay, group_id=args.group) for body in bodies])
 
 
 def lines() -> Iterator[str]:

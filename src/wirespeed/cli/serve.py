@@ -16,9 +16,10 @@ from wirespeed.errors import ConfigError
 if TYPE_CHECKING:
     from wirespeed.local import LocalCloud
 
-HELP = "run the local cloud: RocketMQ, SQS and WCS on this machine, in memory"
+HELP = "run the local cloud: RocketMQ, CMQ, SQS and WCS on this machine, in memory"
 
-_SERVICES = ("rocketmq", "sqs", "wcs")
+_HTTP_SERVICES = ("cmq", "sqs", "wcs")
+_SERVICES = ("rocketmq", *_HTTP_SERVICES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--broker-port", type=int, default=0, metavar="N", help="port of the broker (a free one)"
     )
-    parser.add_argument(
-        "--sqs-port", type=int, default=0, metavar="N", help="port of the SQS (a free one)"
-    )
-    parser.add_argument(
-        "--wcs-port", type=int, default=0, metavar="N", help="port of the WCS (a free one)"
-    )
+    for name in _HTTP_SERVICES:
+        parser.add_argument(
+            f"--{name}-port",
+            type=int,
+            default=0,
+            metavar="N",
+            help=f"port of the {name.upper()} (a free one)",
+        )
     parser.add_argument("--json", action="store_true", help="print a JSON object on one line")
     parser.add_argument(
         "--until-eof", action="store_true", help="stop also when standard input ends"
@@ -68,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
     ports = {
         "namesrv": args.rocketmq_port,
         "broker": args.broker_port,
-        "sqs": args.sqs_port,
-        "wcs": args.wcs_port,
+        **{name: getattr(args, f"{name}_port") for name in _HTTP_SERVICES},
     }
     stop = threading.Event()
     codes = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
@@ -102,19 +104,18 @@ def announce(cloud: LocalCloud, services: list[str], *, as_json: bool) -> None:
         report: dict[str, object] = {"env": variables}
         if "rocketmq" in services:
             report["rocketmq"] = {"namesrv": cloud.namesrv}
-        if "sqs" in services:
-            report["sqs"] = {"url": cloud.sqs_url, "access_key": cloud.access_key}
-        if "wcs" in services:
-            report["wcs"] = {"url": cloud.wcs_url, "access_key": cloud.access_key}
+        for name in _HTTP_SERVICES:
+            if name in services:
+                url = getattr(cloud, f"{name}_url")
+                report[name] = {"url": url, "access_key": cloud.access_key}
         print(json.dumps(report), flush=True)
         return
     print("The local cloud is up; Ctrl-C stops it, and all it holds is gone.\n")
     if "rocketmq" in services:
         print(f"  RocketMQ name server   {cloud.namesrv}")
-    if "sqs" in services:
-        print(f"  SQS                    {cloud.sqs_url}")
-    if "wcs" in services:
-        print(f"  WCS                    {cloud.wcs_url}")
+    for name in _HTTP_SERVICES:
+        if name in services:
+            print(f"  {name.upper():<22} {getattr(cloud, f'{name}_url')}")
     print("\nFor a shell:\n")
     for name, value in variables.items():
         print(f"  export {name}={shlex.quote(value)}")

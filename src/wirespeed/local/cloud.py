@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .rocketmq import Broker, NameServer
     from .web import Web
 
-HTTP_SERVICES = ("sqs", "wcs")
+HTTP_SERVICES = ("cmq", "sqs", "wcs")
 SERVICES = ("rocketmq", *HTTP_SERVICES)
 """The services that there are."""
 
@@ -36,7 +36,7 @@ _Result = TypeVar("_Result")
 
 
 class LocalCloud:
-    """RocketMQ's name server and broker, SQS and WCS, on this machine and in memory.
+    """RocketMQ's name server and broker, CMQ, SQS and WCS, on this machine and in memory.
 
     ```python
     with LocalCloud() as cloud:
@@ -50,7 +50,8 @@ class LocalCloud:
         services: which to run; all by default.
         host: address to listen on. Another machine can reach the services, which ask for no
             password worth the name, at any but a loopback address.
-        ports: fixed ports by "namesrv", "broker", "sqs" and "wcs"; a free one where none is given.
+        ports: fixed ports by "namesrv", "broker", "cmq", "sqs" and "wcs"; free ones where none
+            is given.
         delay_levels: seconds of RocketMQ's delay levels 1 and up; the real ones by default.
 
     Raises:
@@ -58,10 +59,10 @@ class LocalCloud:
     """
 
     access_key = ACCESS_KEY
-    """Access key of the only user of the local SQS and WCS."""
+    """Access key of the only user of the local CMQ, SQS and WCS."""
 
     secret_key = SECRET_KEY
-    """Secret key of the only user of the local SQS and WCS; no secret."""
+    """Secret key of the only user of the local CMQ, SQS and WCS; no secret."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class LocalCloud:
         """Start the services and return the cloud; nothing happens if it runs already.
 
         Raises:
-            ConfigError: SQS or WCS is wanted and the extra `local` is not installed.
+            ConfigError: CMQ, SQS or WCS is wanted and the extra `local` is not installed.
             ConfigError: the host's name has no address.
             OSError: a port is taken or the host is no address of this machine.
         """
@@ -137,6 +138,15 @@ class LocalCloud:
         return self._running(self._namesrv, "rocketmq")
 
     @property
+    def cmq_url(self) -> str:
+        """URL of the CMQ, for queues and topics alike.
+
+        Raises:
+            ClosedError: the cloud does not run, or runs no CMQ.
+        """
+        return self._running(self._urls.get("cmq", ""), "cmq")
+
+    @property
     def wcs_url(self) -> str:
         """URL of the WCS, for uploads and management alike.
 
@@ -159,6 +169,10 @@ class LocalCloud:
         variables = {}
         if self._namesrv:
             variables["NAMESRV_ADDR"] = self._namesrv
+        if "cmq" in self._urls:
+            variables["WIRESPEED_CMQ_URL"] = self._urls["cmq"]
+            variables["WIRESPEED_CMQ_SECRET_ID"] = ACCESS_KEY
+            variables["WIRESPEED_CMQ_SECRET_KEY"] = SECRET_KEY
         if "sqs" in self._urls:
             variables["AWS_ENDPOINT_URL_SQS"] = self._urls["sqs"]
             variables["AWS_ACCESS_KEY_ID"] = ACCESS_KEY
@@ -171,7 +185,7 @@ class LocalCloud:
         return variables
 
     def reset(self) -> None:
-        """Forget all topics, messages, offsets and objects; clients stay connected.
+        """Forget all topics, queues, messages, offsets and objects; clients stay connected.
 
         Raises:
             ClosedError: the cloud does not run.
@@ -223,6 +237,10 @@ class LocalCloud:
         asyncio.set_event_loop(loop)
         loop.call_soon(ready.set)
         loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

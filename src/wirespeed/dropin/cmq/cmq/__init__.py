@@ -1,0 +1,1 @@
+"""The package `cmq` of cmq-python-sdk, over wirespeed."""
