@@ -18,7 +18,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("cmq", "rocketmq", "sqs", "wcs")
+SERVICES = ("cmq", "cos", "rocketmq", "sqs", "wcs")
 SOURCES = sorted(
     path
     for service in SERVICES

@@ -1,7 +1,7 @@
 """Fast clients for message queues and object stores, sync and asyncio, with a C core.
 
 The services are folders of this package: `wirespeed.rocketmq`, `wirespeed.sqs`,
-`wirespeed.cmq`, `wirespeed.wcs`.
+`wirespeed.cmq`, `wirespeed.wcs`, `wirespeed.cos`.
 `wirespeed.digest` has the hashes, `wirespeed.local` a cloud for a laptop, `wirespeed.dropin` the
 older import names.
 """
@@ -25,6 +25,7 @@ _HOMES = {
     "local": ".local",
     "rocketmq": ".rocketmq",
     "cmq": ".cmq",
+    "cos": ".cos",
     "sqs": ".sqs",
     "wcs": ".wcs",
     "Credentials": ".config",

@@ -5,12 +5,15 @@ sqs://[KEY:SECRET@]REGION/QUEUE[?endpoint=URL&profile=NAME&timeout=SECONDS&ambig
 cmqs://[ID:KEY@]HOST/QUEUE[?signature=sha1&method=GET&timeout=SECONDS&ambiguous=retry]
 cmq://[ID:KEY@]HOST[:PORT]/QUEUE   the same without TLS
 wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&timeout=SECONDS]
+cos4://[ID:KEY@]BUCKET-APPID[?region=NAME&endpoint=URL&download_endpoint=URL&timeout=SECONDS]
 ```
 
-Keys that a URL does not have come from where the service's own client takes them; those of WCS from
-WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses from WIRESPEED_WCS_URL; those
-of CMQ from WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
-TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN, and the host of cmq:///QUEUE from WIRESPEED_CMQ_URL.
+Keys that a URL does not have come from where the service's own client takes them. Those of WCS are
+WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses WIRESPEED_WCS_URL. Those of CMQ
+are WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
+TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN; the host of cmq:///QUEUE is WIRESPEED_CMQ_URL. Those of
+COS are WIRESPEED_COS4_SECRET_ID and WIRESPEED_COS4_SECRET_KEY, or Tencent's; its region is
+WIRESPEED_COS4_REGION or TENCENTCLOUD_REGION, its addresses WIRESPEED_COS4_URL.
 """
 
 from __future__ import annotations
@@ -23,18 +26,19 @@ from .config import Credentials
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from . import cmq, sqs, wcs
+    from . import cmq, cos, sqs, wcs
 
 _CMQ_QUERY = frozenset({"ambiguous", "method", "signature", "timeout"})
 _QUERY = {
     "cmq": _CMQ_QUERY,
     "cmqs": _CMQ_QUERY,
+    "cos4": frozenset({"download_endpoint", "endpoint", "region", "timeout"}),
     "sqs": frozenset({"ambiguous", "endpoint", "profile", "timeout"}),
     "wcs": frozenset({"manage_url", "timeout", "upload_url"}),
 }
 
 
-def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket:
+def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket | cos.Bucket:
     """Open what `url` names; nothing is sent yet. Close it, or use `with`.
 
     Args:
@@ -42,7 +46,7 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket:
         overrides: further arguments of the service's `Client`; they go before what the URL says.
 
     Returns:
-        An `sqs.Queue`, a `cmq.Queue` or a `wcs.Bucket`.
+        An `sqs.Queue`, a `cmq.Queue`, a `wcs.Bucket` or a `cos.Bucket`.
 
     Raises:
         ConfigError: the URL or an argument is wrong.
@@ -56,12 +60,18 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket:
         from .cmq.client import Client as CmqClient
 
         return CmqClient(**options).open_queue(parts.path[1:])
+    if parts.scheme == "cos4":
+        from .cos.client import Client as CosClient
+
+        return CosClient(**options).open_bucket(_cos_bucket(parts)[0])
     from .wcs.client import Client as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
 
 
-def connect_async(url: str, **overrides: Any) -> sqs.AsyncQueue | cmq.AsyncQueue | wcs.AsyncBucket:
+def connect_async(
+    url: str, **overrides: Any
+) -> sqs.AsyncQueue | cmq.AsyncQueue | wcs.AsyncBucket | cos.AsyncBucket:
     """Open what `url` names for asyncio: as `connect`. Close it, or use `async with`."""
     parts, options = _read(url, overrides)
     if parts.scheme == "sqs":
@@ -72,6 +82,10 @@ def connect_async(url: str, **overrides: Any) -> sqs.AsyncQueue | cmq.AsyncQueue
         from .cmq.aio import AsyncClient as CmqClient
 
         return CmqClient(**options).open_queue(parts.path[1:])
+    if parts.scheme == "cos4":
+        from .cos.aio import AsyncClient as CosClient
+
+        return CosClient(**options).open_bucket(_cos_bucket(parts)[0])
     from .wcs.aio import AsyncClient as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
@@ -100,6 +114,8 @@ def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, A
         _read_sqs(parts, options)
     elif parts.scheme in ("cmq", "cmqs"):
         _read_cmq(parts, options)
+    elif parts.scheme == "cos4":
+        _read_cos(parts, options)
     else:
         _read_wcs(parts, options)
     if "timeout" in options and options["timeout"].replace(".", "", 1).isdigit():
@@ -121,16 +137,39 @@ def _read_cmq(parts: SplitResult, options: dict[str, Any]) -> None:
     host = parts.netloc.rpartition("@")[2]
     scheme = "https" if parts.scheme == "cmqs" else "http"
     options["endpoint"] = f"{scheme}://{host}" if host else os.environ.get("WIRESPEED_CMQ_URL", "")
+    options["credentials"] = _tencent(parts, "WIRESPEED_CMQ")
+
+
+def _tencent(parts: SplitResult, prefix: str) -> Credentials:
+    """Return the key pair of a URL, of our variables, or of Tencent's."""
     if parts.username is not None:
-        pair = Credentials(unquote(parts.username), unquote(parts.password or ""))
-    elif "WIRESPEED_CMQ_SECRET_ID" in os.environ:
-        pair = Credentials(
-            os.environ["WIRESPEED_CMQ_SECRET_ID"], os.environ.get("WIRESPEED_CMQ_SECRET_KEY", "")
+        return Credentials(unquote(parts.username), unquote(parts.password or ""))
+    if f"{prefix}_SECRET_ID" in os.environ:
+        return Credentials(
+            os.environ[f"{prefix}_SECRET_ID"], os.environ.get(f"{prefix}_SECRET_KEY", "")
         )
-    else:
-        names = ("SECRET_ID", "SECRET_KEY", "TOKEN")
-        pair = Credentials(*(os.environ.get(f"TENCENTCLOUD_{name}", "") for name in names))
-    options["credentials"] = pair
+    names = ("SECRET_ID", "SECRET_KEY", "TOKEN")
+    return Credentials(*(os.environ.get(f"TENCENTCLOUD_{name}", "") for name in names))
+
+
+def _read_cos(parts: SplitResult, options: dict[str, Any]) -> None:
+    options["appid"] = _cos_bucket(parts)[1]
+    pair = _tencent(parts, "WIRESPEED_COS4")
+    options["secret_id"], options["secret_key"] = pair.access_key, pair.secret_key
+    address = os.environ.get("WIRESPEED_COS4_URL", "")
+    region = os.environ.get("WIRESPEED_COS4_REGION") or os.environ.get("TENCENTCLOUD_REGION", "")
+    if not options.get("region"):
+        options.setdefault("endpoint", address)
+        options.setdefault("download_endpoint", options["endpoint"])
+        options["region"] = region
+
+
+def _cos_bucket(parts: SplitResult) -> tuple[str, str]:
+    """Return the bucket and the application's number."""
+    name, _, appid = (parts.hostname or "").rpartition("-")
+    if not name or not appid.isdecimal() or parts.path not in ("", "/"):
+        raise ConfigError("url must be cos4://BUCKET-APPID")
+    return name, appid
 
 
 def _read_wcs(parts: SplitResult, options: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 from hypothesis import given, settings
@@ -10,8 +11,7 @@ from hypothesis import strategies as st
 from wirespeed.errors import ProtocolError
 from wirespeed.http.codec import H11Reader, HttptoolsReader, ResponseReader
 from wirespeed.http.models import Limits
-from wirespeed.local.wcs.multipart import FormReader
-from wirespeed.local.wcs.replies import Refusal
+from wirespeed.local.multipart import FormError, FormReader
 
 TOKEN = st.text("abcXYZ09-_", min_size=1, max_size=10)
 VALUE = st.text("abc 09:;=/", max_size=20).map(str.strip)
@@ -97,8 +97,6 @@ def test_forms_are_read_however_they_are_cut(
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_form_or_refused(data: bytes) -> None:
     form = FormReader("multipart/form-data; boundary=X")
-    try:
+    with contextlib.suppress(FormError):
         form.feed(b"--X\r\n" + data)
         form.finish()
-    except Refusal as refusal:
-        assert refusal.status == 400

@@ -79,7 +79,7 @@ def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, code: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "kafka"], "services: 'kafka' is none of rocketmq, cmq, sqs, wcs"),
+        (["--only", "kafka"], "services: 'kafka' is none of rocketmq, cmq, cos, sqs, wcs"),
         (["--only", ","], "--only names no service"),
         (["--wcs-port", "70000"], "ports: wcs must be within 0..65535, not 70000"),
         (["--sqs-port", "-1"], "ports: sqs must be within 0..65535, not -1"),

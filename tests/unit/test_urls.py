@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import wirespeed
-from wirespeed import cmq, queue, sqs, wcs
+from wirespeed import cmq, cos, queue, sqs, wcs
 from wirespeed.config import Credentials
 from wirespeed.errors import ConfigError
 from wirespeed.local import LocalCloud
@@ -17,7 +17,7 @@ from wirespeed.local import LocalCloud
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["cmq", "sqs", "wcs"]) as made:
+    with LocalCloud(["cmq", "cos", "sqs", "wcs"]) as made:
         yield made
 
 
@@ -89,7 +89,7 @@ def test_what_is_given_goes_before_the_url(cloud: LocalCloud) -> None:
     ("url", "said"),
     [
         (5, "url must be a str, not int"),
-        ("kafka://h/t", "url must begin with one of cmq://, cmqs://, sqs://, wcs://"),
+        ("kafka://h/t", "url must begin with one of cmq://, cmqs://, cos4://, sqs://, wcs://"),
         ("sqs://h:80/q", "url has a port"),
         ("sqs://[h/q", "url has a port or brackets"),
         ("sqs://r", "url must be sqs://REGION/QUEUE"),
@@ -147,5 +147,32 @@ def test_cmq_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.credentials() == Credentials("id", "key", "token")
     opened.close()
     for url in ("cmq://host", "cmq:///q", "cmq://h/0", "cmq://h/q?endpoint=x", "cmq://h:x/q"):
+        with pytest.raises(ConfigError):
+            wirespeed.connect(url)
+
+
+def test_a_cos_bucket(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in cloud.env().items():
+        monkeypatch.setenv(name, value)
+    with wirespeed.connect("cos4://photos-10001?timeout=5") as opened:
+        assert isinstance(opened, cos.Bucket)
+        opened.put("a/b", b"bytes")
+        assert opened.get("a/b") == b"bytes"
+
+    async def job() -> None:
+        async with wirespeed.connect_async("cos4://local:local-secret@photos-10001") as opened:
+            assert isinstance(opened, cos.AsyncBucket)
+            assert (await opened.stat("a/b")).size == 5
+
+    asyncio.run(job())
+    with wirespeed.connect("cos4://photos-10001?region=sh") as opened:
+        assert "https://sh.file.myqcloud.com" in repr(opened._client)
+    for url in (
+        "cos4://photos",
+        "cos4://photos-x",
+        "cos4://-1",
+        "cos4://p-1/key",
+        "cos4://p-1?a=b",
+    ):
         with pytest.raises(ConfigError):
             wirespeed.connect(url)

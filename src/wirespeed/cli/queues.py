@@ -35,11 +35,11 @@ def open_queue(url: str) -> Queue:
     Raises:
         ConfigError: it names no queue.
     """
-    from wirespeed import wcs
+    from wirespeed import cos, wcs
     from wirespeed.urls import connect
 
     opened = connect(url)
-    if isinstance(opened, wcs.Bucket):
+    if isinstance(opened, (cos.Bucket, wcs.Bucket)):
         opened.close()
         raise ConfigError(
             "url names a bucket, not a queue: begin it with sqs://, cmq:// or cmqs://"

@@ -16,9 +16,9 @@ from wirespeed.errors import ConfigError
 if TYPE_CHECKING:
     from wirespeed.local import LocalCloud
 
-HELP = "run the local cloud: RocketMQ, CMQ, SQS and WCS on this machine, in memory"
+HELP = "run the local cloud: RocketMQ, CMQ, COS, SQS and WCS on this machine, in memory"
 
-_HTTP_SERVICES = ("cmq", "sqs", "wcs")
+_HTTP_SERVICES = ("cmq", "cos", "sqs", "wcs")
 _SERVICES = ("rocketmq", *_HTTP_SERVICES)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .rocketmq import Broker, NameServer
     from .web import Web
 
-HTTP_SERVICES = ("cmq", "sqs", "wcs")
+HTTP_SERVICES = ("cmq", "cos", "sqs", "wcs")
 SERVICES = ("rocketmq", *HTTP_SERVICES)
 """The services that there are."""
 
@@ -26,6 +26,7 @@ ACCESS_KEY = "local"
 SECRET_KEY = "local-secret"
 
 REGION = "us-east-1"
+APPID = "10001"
 
 _PORTS = ("namesrv", "broker", *HTTP_SERVICES)
 _START_SECONDS = 10.0
@@ -36,7 +37,7 @@ _Result = TypeVar("_Result")
 
 
 class LocalCloud:
-    """RocketMQ's name server and broker, CMQ, SQS and WCS, on this machine and in memory.
+    """RocketMQ's name server and broker, CMQ, COS, SQS and WCS, on this machine and in memory.
 
     ```python
     with LocalCloud() as cloud:
@@ -50,8 +51,8 @@ class LocalCloud:
         services: which to run; all by default.
         host: address to listen on. Another machine can reach the services, which ask for no
             password worth the name, at any but a loopback address.
-        ports: fixed ports by "namesrv", "broker", "cmq", "sqs" and "wcs"; free ones where none
-            is given.
+        ports: fixed ports by "namesrv", "broker", "cmq", "cos", "sqs" and "wcs"; free ones where
+            none is given.
         delay_levels: seconds of RocketMQ's delay levels 1 and up; the real ones by default.
 
     Raises:
@@ -59,10 +60,10 @@ class LocalCloud:
     """
 
     access_key = ACCESS_KEY
-    """Access key of the only user of the local CMQ, SQS and WCS."""
+    """Access key of the only user of the local CMQ, COS, SQS and WCS."""
 
     secret_key = SECRET_KEY
-    """Secret key of the only user of the local CMQ, SQS and WCS; no secret."""
+    """Secret key of the only user of the local CMQ, COS, SQS and WCS; no secret."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class LocalCloud:
         """Start the services and return the cloud; nothing happens if it runs already.
 
         Raises:
-            ConfigError: CMQ, SQS or WCS is wanted and the extra `local` is not installed.
+            ConfigError: CMQ, COS, SQS or WCS is wanted and the extra `local` is not installed.
             ConfigError: the host's name has no address.
             OSError: a port is taken or the host is no address of this machine.
         """
@@ -147,6 +148,15 @@ class LocalCloud:
         return self._running(self._urls.get("cmq", ""), "cmq")
 
     @property
+    def cos_url(self) -> str:
+        """URL of the COS v4, for requests and downloads alike; any appid will do.
+
+        Raises:
+            ClosedError: the cloud does not run, or runs no COS.
+        """
+        return self._running(self._urls.get("cos", ""), "cos")
+
+    @property
     def wcs_url(self) -> str:
         """URL of the WCS, for uploads and management alike.
 
@@ -173,6 +183,11 @@ class LocalCloud:
             variables["WIRESPEED_CMQ_URL"] = self._urls["cmq"]
             variables["WIRESPEED_CMQ_SECRET_ID"] = ACCESS_KEY
             variables["WIRESPEED_CMQ_SECRET_KEY"] = SECRET_KEY
+        if "cos" in self._urls:
+            variables["WIRESPEED_COS4_URL"] = self._urls["cos"]
+            variables["WIRESPEED_COS4_APPID"] = APPID
+            variables["WIRESPEED_COS4_SECRET_ID"] = ACCESS_KEY
+            variables["WIRESPEED_COS4_SECRET_KEY"] = SECRET_KEY
         if "sqs" in self._urls:
             variables["AWS_ENDPOINT_URL_SQS"] = self._urls["sqs"]
             variables["AWS_ACCESS_KEY_ID"] = ACCESS_KEY

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from .multipart import FormReader, Part
+from ..multipart import FormError, FormReader, Part
 from .replies import Refusal, reply
 from .state import (
     LIST_LIMIT,
@@ -74,7 +74,8 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except Refusal as refusal:
+        except (FormError, Refusal) as error:
+            refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
             try:
                 async for _ in _rest(request):
                     pass

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from .replies import Refusal
-
 HEAD_LIMIT = 16 * 1024
 FIELD_LIMIT = 1024 * 1024
 
 _PARAMETER = re.compile(r';\s*([\w-]+)=("(?:[^"\\]|\\.)*"|[^;\s]+)')
+
+
+class FormError(Exception):
+    """The bytes are no form."""
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Part:
         try:
             return b"".join(self.chunks).decode()
         except UnicodeDecodeError:
-            raise Refusal(400, f"the field {self.name} is not UTF-8") from None
+            raise FormError(f"the field {self.name} is not UTF-8") from None
 
 
 def _parameters(value: str) -> dict[str, str]:
@@ -55,7 +57,7 @@ class FormReader:
         kind, _, _ = content_type.partition(";")
         boundary = _parameters(content_type).get("boundary", "")
         if kind.strip().lower() != "multipart/form-data" or not boundary:
-            raise Refusal(400, "the body is not multipart/form-data with a boundary")
+            raise FormError("the body is not multipart/form-data with a boundary")
         self.parts: list[Part] = []
         self.done = False
         self._delimiter = b"\r\n--" + boundary.encode("latin-1")
@@ -64,7 +66,7 @@ class FormReader:
         self._in_head = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises `Refusal` (400) when they are no form."""
+        """Take the next bytes. Raises `FormError` when they are no form."""
         self._buffer += data
         while not self.done:
             if self._in_head:
@@ -76,7 +78,7 @@ class FormReader:
     def finish(self) -> list[Part]:
         """Return the parts, or refuse a form that was cut."""
         if not self.done:
-            raise Refusal(400, "the form ends before its last boundary")
+            raise FormError("the form ends before its last boundary")
         return self.parts
 
     def _read_content(self) -> bool:
@@ -99,7 +101,7 @@ class FormReader:
         elif mark == b"\r\n":
             self._in_head = True
         else:
-            raise Refusal(400, "a boundary is followed by neither a line end nor --")
+            raise FormError("a boundary is followed by neither a line end nor --")
         return True
 
     def _take(self, data: bytes) -> None:
@@ -109,13 +111,13 @@ class FormReader:
         part.chunks.append(data)
         part.size += len(data)
         if part.filename is None and part.size > FIELD_LIMIT:
-            raise Refusal(400, f"the field {part.name} passes {FIELD_LIMIT} bytes")
+            raise FormError(f"the field {part.name} passes {FIELD_LIMIT} bytes")
 
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > HEAD_LIMIT:
-                raise Refusal(400, f"a part's head passes {HEAD_LIMIT} bytes")
+                raise FormError(f"a part's head passes {HEAD_LIMIT} bytes")
             return False
         headers = {}
         for line in self._buffer[:end].decode("utf-8", "replace").split("\r\n"):
@@ -124,7 +126,7 @@ class FormReader:
         del self._buffer[: end + 4]
         parameters = _parameters(headers.get("content-disposition", ""))
         if "name" not in parameters:
-            raise Refusal(400, "a part has no name")
+            raise FormError("a part has no name")
         self._part = Part(
             parameters["name"], parameters.get("filename"), headers.get("content-type", "")
         )

@@ -1,0 +1,510 @@
+# Generated from its twin under aio by .github/scripts/generate_sync.py; edit that.
+"""COS v4 clients."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from ..config import Credentials, Retry, instance, seconds, whole
+from ..engine import threads as engine
+from ..engine.effects import Compute, Flow
+from ..errors import ConfigError
+from ..http import threads as http
+from ..http.models import Buffer, Origin
+from ..storage import ProgressCallback, ProgressReporter, check_progress
+from . import flow, wire
+from .models import PAGE_LIMIT, PUT_LIMIT, SLICE_SIZES, Entry, ListPage, UploadResult
+from .source import FileSource, sha1_of
+
+if TYPE_CHECKING:
+    import ssl
+
+T = TypeVar("T")
+_MOST_WORKERS = 64
+_MIB = 1024 * 1024
+_LARGEST_NONCE = 1_000_000_000
+_HASH_INLINE = 64 * 1024
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
+_REGIONS = {
+    "shanghai": "sh",
+    "guangzhou": "gz",
+    "tianjin": "tj",
+    "tianjing": "tj",
+    "singapore": "sgp",
+}
+
+
+class Client:
+    """Speaks to Tencent COS by its v4 JSON API. May be used by many callers at a time.
+
+    Args:
+        appid: the application's number.
+        secret_id: the public half of the key pair.
+        secret_key: the secret half; it is never shown.
+        region: such as "sh", "gz", "tj" or "sgp"; its hosts are used, over https.
+        endpoint: where requests go instead, such as "http://127.0.0.1:8080".
+        download_endpoint: where downloads go instead; "{bucket}" in it becomes BUCKET-APPID.
+        timeout: seconds that one request may take, and one more for each 64 KiB that it sends
+            beyond 4 MiB.
+        retry: how often a request is tried; 3 times by default.
+        tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+
+    Raises:
+        ConfigError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        appid: int | str,
+        secret_id: str,
+        secret_key: str,
+        *,
+        region: str = "",
+        endpoint: str = "",
+        download_endpoint: str = "",
+        timeout: float | str = 30.0,
+        retry: Retry | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        instance(retry, Retry, "retry")
+        if tls is not None and not hasattr(tls, "wrap_socket"):
+            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
+        if isinstance(appid, bool) or not str(appid).isdecimal():
+            raise ConfigError(f"appid must be a number, not {appid!r}")
+        if not isinstance(region, str) or (region and not _REGION.fullmatch(region)):
+            raise ConfigError(f'region must be a str such as "sh", not {region!r}')
+        if not region and not (endpoint and download_endpoint):
+            raise ConfigError("region must be given, or endpoint and download_endpoint")
+        short = _REGIONS.get(region, region)
+        self._download = download_endpoint or f"https://{{bucket}}.cos{short}.myqcloud.com"
+        Origin.parse(self._download.replace("{bucket}", "b"), "download_endpoint")
+        self._settings = flow.Settings(
+            credentials=Credentials(secret_id, secret_key),
+            appid=str(appid),
+            origin=Origin.parse(endpoint or f"https://{short}.file.myqcloud.com", "endpoint"),
+            nonce=lambda: secrets.randbelow(_LARGEST_NONCE),
+            boundary=lambda: secrets.token_hex(16),
+            timeout=seconds(timeout, "timeout"),
+            retry=retry or Retry(),
+        )
+        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings.appid}, {str(self._settings.origin)!r})"
+
+    def bucket(self, name: str) -> Bucket:
+        """Return a bucket of this client; nothing is sent.
+
+        Raises:
+            ConfigError: it is no bucket's name.
+        """
+        return Bucket(self, wire.check_bucket(name))
+
+    def open_bucket(self, name: str) -> Bucket:
+        """Return a bucket that closes this client when it is closed.
+
+        Raises:
+            ConfigError: it is no bucket's name.
+        """
+        opened = self.bucket(name)
+        opened._owns_client = True
+        return opened
+
+    def close(self) -> None:
+        """Close the connections; calls under way end first. Twice is fine."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        transport = getattr(self, "_transport", None)
+        if transport is not None and transport.idle_connections:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            transport.discard()
+
+
+class Bucket:
+    """One bucket; made by `Client.bucket`.
+
+    A key has no "/" at its beginning; that of a folder ends in "/". Every method takes `timeout`:
+    seconds that the whole call may take, its retries included. None leaves it to the client's
+    timeout for each request and its number of tries. Every method raises ConfigError for a wrong
+    argument, ObjectNotFound, AccessDenied, and ServiceError or TransportError where the service
+    or the network failed.
+
+    Attributes:
+        name: the bucket's name.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.name = name
+        self._client = client
+        self._settings = client._settings
+        self._owns_client = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    # ---- uploads ----
+
+    def put(
+        self,
+        key: str,
+        data: Buffer,
+        *,
+        biz_attr: str = "",
+        overwrite: bool = True,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """Upload bytes in one request, and compare the stored SHA-1 with theirs.
+
+        Args:
+            key: the object's key.
+            data: its bytes, at most 20 MiB; not copied.
+            biz_attr: a text that stat gives back.
+            overwrite: whether an object of that name may be replaced.
+            timeout: seconds for the whole call.
+
+        Raises:
+            Conflict: the object exists and `overwrite` is False.
+            IntegrityError: the service stored something else.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ConfigError(f"data must be bytes-like, not {type(data).__name__}")
+        view = memoryview(data)
+        if not view.c_contiguous:
+            raise ConfigError("data must be contiguous in memory")
+        if view.nbytes > PUT_LIMIT:
+            raise ConfigError(
+                f"data may have {PUT_LIMIT} bytes, not {view.nbytes}", hint="use upload_file"
+            )
+        place, deadline = self._place(key), self._deadline(timeout)
+        attribute = _text(biz_attr, "biz_attr")
+
+        def work() -> Flow[UploadResult]:
+            digest = (yield Compute(sha1_of, view)) if len(view) > _HASH_INLINE else sha1_of(view)
+            return (
+                yield from flow.put(
+                    place, view, digest, biz_attr=attribute, overwrite=overwrite,
+                    deadline=deadline,
+                )
+            )  # fmt: skip
+
+        return self._run(work())
+
+    def upload_file(
+        self,
+        path: str | os.PathLike[str],
+        key: str,
+        *,
+        workers: int = 4,
+        slice_size: int = _MIB,
+        progress: ProgressCallback | None = None,
+        biz_attr: str = "",
+        overwrite: bool = True,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """Upload a file by slices, several at a time.
+
+        Up to 64 MiB the service is told the digests of all slices first: it takes the file at once
+        where it has the bytes already, checks each slice, and an upload that was cut goes on where
+        it ended. The stored SHA-1 is compared with the file's in any case, where the service
+        tells it.
+
+        Args:
+            path: a regular file.
+            key: the object's key.
+            workers: how many slices are sent at a time, 1 to 64.
+            slice_size: bytes of a slice: 512 KiB, 1, 2 or 3 MiB; the service may ask for another.
+            progress: called with a `Progress` in one thread at a time, at most ten times a
+                second besides the first and the last; or an object with `update(n)`. What it
+                raises stops the upload and is raised here.
+            biz_attr: a text that stat gives back.
+            overwrite: whether an object of that name may be replaced.
+            timeout: seconds for the whole upload.
+
+        Raises:
+            OSError: the file is missing, a directory, or may not be read; nothing was sent.
+            SourceChanged: the file changed meanwhile; nothing was stored.
+            Conflict: the object exists and `overwrite` is False.
+            IntegrityError: the service stored something else.
+        """
+        whole(workers, "workers", 1, _MOST_WORKERS)
+        if slice_size not in SLICE_SIZES:
+            raise ConfigError(f"slice_size must be one of {SLICE_SIZES}, not {slice_size!r}")
+        check_progress(progress)
+        place = self._place(key)
+        clock = self._settings.clock.monotonic
+        return self._run(
+            flow.upload(
+                place,
+                lambda: FileSource(path),
+                lambda size: ProgressReporter(progress, key, size, clock),
+                slice_size=slice_size,
+                workers=workers,
+                biz_attr=_text(biz_attr, "biz_attr"),
+                overwrite=overwrite,
+                deadline=self._deadline(timeout),
+            )
+        )
+
+    # ---- downloads ----
+
+    def get(
+        self,
+        key: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        timeout: float | str | None = None,
+    ) -> bytes:
+        """Download an object's bytes, at most 64 MiB at a time.
+
+        Args:
+            key: the object's key.
+            start: the first byte, 0 and up; None for the beginning.
+            end: the byte after the last; None for the end.
+            timeout: seconds for the whole call.
+        """
+        place = self._place(key)
+        headers = []
+        if start is not None or end is not None:
+            first = whole(0 if start is None else start, "start", 0, 2**63 - 1)
+            last = "" if end is None else str(whole(end, "end", first + 1, 2**63 - 1) - 1)
+            headers = [("Range", f"bytes={first}-{last}")]
+        origin = Origin.parse(self._download_url(), "download_endpoint")
+        return self._run(flow.download(place, origin, headers, self._deadline(timeout)))
+
+    def presign(self, key: str, expires: int = 300) -> str:
+        """Return a URL by which anybody can download an object.
+
+        Args:
+            key: the object's key.
+            expires: seconds that it is good, 1 to 90 days.
+        """
+        whole(expires, "expires", 1, 90 * 24 * 3600)
+        return self._download_url() + flow.download_target(self._place(key), expires)
+
+    # ---- objects and folders ----
+
+    def stat(self, key: str, *, timeout: float | str | None = None) -> Entry:
+        """Ask what the service knows of an object, or of a folder where `key` ends in "/"."""
+        return self._run(flow.stat(self._place(key, any=True), self._deadline(timeout)))
+
+    def delete(self, key: str, *, timeout: float | str | None = None) -> None:
+        """Delete an object, or an empty folder where `key` ends in "/".
+
+        Raises:
+            Conflict: the folder is not empty.
+        """
+        self._run(flow.delete(self._place(key, any=True), self._deadline(timeout)))
+
+    def create_folder(
+        self, key: str, *, biz_attr: str = "", timeout: float | str | None = None
+    ) -> None:
+        """Create a folder.
+
+        Raises:
+            Conflict: it exists.
+        """
+        place = flow.Place(self._settings, self.name, wire.check_key(key, folder=True))
+        if not place.key:
+            raise ConfigError("key must name a folder: the bucket's root is always there")
+        attribute = _text(biz_attr, "biz_attr")
+        self._run(flow.create_folder(place, attribute, self._deadline(timeout)))
+
+    def update(
+        self,
+        key: str,
+        *,
+        biz_attr: str | None = None,
+        authority: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | str | None = None,
+    ) -> None:
+        """Change what the service keeps beside an object or a folder.
+
+        Args:
+            key: the key; that of a folder, which has a `biz_attr` alone, ends in "/".
+            biz_attr: its text.
+            authority: "eInvalid" for its bucket's, "eWRPrivate" or "eWPrivateRPublic".
+            headers: what its downloads get: Cache-Control, Content-Type, Content-Disposition,
+                Content-Language, Content-Encoding and names that begin with x-cos-meta-.
+            timeout: seconds for the whole call.
+        """
+        place = self._place(key, any=True)
+        fields: wire.JsonObject = {"op": "update"}
+        if biz_attr is not None:
+            fields["biz_attr"] = _text(biz_attr, "biz_attr")
+        if authority is not None:
+            if authority not in wire.AUTHORITIES:
+                raise ConfigError(f"authority must be one of {wire.AUTHORITIES}, not {authority!r}")
+            fields["authority"] = authority
+        if headers:
+            for name in headers:
+                if name not in wire.HEADER_NAMES and not name.startswith("x-cos-meta-"):
+                    raise ConfigError(f"headers has {name!r}, which COS does not keep")
+            fields["custom_headers"] = {name: _text(value, name) for name, value in headers.items()}
+        if len(fields) == 1:
+            raise ConfigError("biz_attr, authority or headers must be given")
+        self._run(flow.change(place, fields, self._deadline(timeout)))
+
+    def move(
+        self,
+        key: str,
+        destination: str,
+        *,
+        overwrite: bool = False,
+        timeout: float | str | None = None,
+    ) -> None:
+        """Give an object another key of this bucket.
+
+        Raises:
+            Conflict: there is an object of that key and `overwrite` is False.
+        """
+        self._transfer("move", key, destination, overwrite, timeout)
+
+    def copy(
+        self,
+        key: str,
+        destination: str,
+        *,
+        overwrite: bool = False,
+        timeout: float | str | None = None,
+    ) -> None:
+        """Copy an object to another key of this bucket; raises as `move`."""
+        self._transfer("copy", key, destination, overwrite, timeout)
+
+    def list(
+        self,
+        folder: str = "",
+        prefix: str = "",
+        *,
+        delimiter: str = "",
+        page_size: int = PAGE_LIMIT,
+        timeout: float | str | None = None,
+    ) -> Listing:
+        """List a folder, one level; a page is asked for when it is needed.
+
+        Args:
+            folder: its key, "" for the bucket's root.
+            prefix: what the names within it begin with.
+            delimiter: "/" to list folders' names alone beside objects.
+            page_size: how many entries one request asks for, 1 to 199.
+            timeout: seconds for each page.
+        """
+        if not isinstance(prefix, str) or "/" in prefix:
+            raise ConfigError("prefix must be a str without /")
+        if delimiter not in ("", "/"):
+            raise ConfigError('delimiter must be "" or "/"')
+        whole(page_size, "page_size", 1, PAGE_LIMIT)
+        self._deadline(timeout)
+        key = wire.check_key(folder, folder=True)
+        return Listing(self, key, prefix, delimiter, page_size, timeout)
+
+    def close(self) -> None:
+        """Close the client if this bucket came from `open_bucket`. Twice is fine."""
+        if self._owns_client:
+            self._client.close()
+
+    def __enter__(self) -> Bucket:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _transfer(
+        self, op: str, key: str, destination: str, overwrite: bool, timeout: float | str | None
+    ) -> None:
+        place, target = self._place(key), wire.check_key(destination)
+        if key == target:
+            raise ConfigError("destination must be another key")
+        self._run(
+            flow.transfer(place, op, target, overwrite=overwrite, deadline=self._deadline(timeout))
+        )
+
+    def _place(self, key: str, *, any: bool = False) -> flow.Place:
+        folder = any and isinstance(key, str) and (key == "" or key.endswith("/"))
+        return flow.Place(self._settings, self.name, wire.check_key(key, folder=folder))
+
+    def _download_url(self) -> str:
+        return self._client._download.replace("{bucket}", f"{self.name}-{self._settings.appid}")
+
+    def _deadline(self, timeout: float | str | None) -> float:
+        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+
+    def _run(self, work: Flow[T]) -> T:
+        return engine.run(work, self._client._transport)
+
+
+class Listing:
+    """Entries of a folder, fetched page by page. Each iteration begins anew."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        folder: str,
+        prefix: str,
+        delimiter: str,
+        page_size: int,
+        timeout: float | str | None,
+    ) -> None:
+        self._bucket = bucket
+        self._place = flow.Place(bucket._settings, bucket.name, folder)
+        self._prefix = prefix
+        self._delimiter = delimiter
+        self._page_size = page_size
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[Entry]:
+        for page in self.pages():
+            for entry in page.entries:
+                yield entry
+
+    def pages(self) -> Iterator[ListPage]:
+        """Iterate over whole pages."""
+        context = ""
+        while True:
+            page = self._bucket._run(
+                flow.list_page(
+                    self._place, self._prefix, self._page_size, context, self._delimiter,
+                    self._bucket._deadline(self._timeout),
+                )
+            )  # fmt: skip
+            yield page
+            context = page.context
+            if not context:
+                return
+
+    def all(self) -> list[Entry]:
+        """Return the entries as a list."""
+        entries: list[Entry] = []
+        for page in self.pages():
+            entries += page.entries
+        return entries
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a str, not {type(value).__name__}")
+    return value
