@@ -37,7 +37,7 @@ def wcs(server: WcsServer, tmp_path: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["cmq"]) as made:
+    with LocalCloud(["cmq", "cos"]) as made:
         yield made
 
 
@@ -50,3 +50,14 @@ def cmq(cloud: LocalCloud) -> Iterator[ModuleType]:
 
     yield cmq.account
     dropin.uninstall("cmq")
+
+
+@pytest.fixture
+def qcloud_cos(cloud: LocalCloud) -> Iterator[ModuleType]:
+    """Yield the module `qcloud_cos`; its service is `cloud`."""
+    cloud.reset()
+    dropin.install("qcloud_cos", replace=True)
+    import qcloud_cos  # type: ignore[import-not-found]
+
+    yield qcloud_cos
+    dropin.uninstall("qcloud_cos")

@@ -257,7 +257,9 @@ class _Face:
         """Answer a download; its signature tells the bucket, as one host serves them all."""
         if request.method != "GET":
             raise Refusal(-4001, "ERROR_METHOD", 405)
-        signed = self._verifier.read(request.query_params.get("sign", ""), self._state.now())
+        # Older clients do not encode the + of a signature, which a query reads as a space.
+        sign = request.query_params.get("sign", "").replace(" ", "+")
+        signed = self._verifier.read(sign, self._state.now())
         path = check_path(unquote(encoded))
         if signed.fileid not in (quote(path, safe="~/"), encoded) or not signed.expires:
             raise Refusal(-63, "ERROR_PROXY_AUTH_FILEID: it is of another object", 401)
