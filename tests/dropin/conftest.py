@@ -37,14 +37,15 @@ def wcs(server: WcsServer, tmp_path: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["cmq", "cos"]) as made:
+    with LocalCloud(["cmq", "cos", "sqs"]) as made:
         yield made
 
 
 @pytest.fixture
-def cmq(cloud: LocalCloud) -> Iterator[ModuleType]:
-    """Yield the module `cmq.account`; its service is `cloud`."""
+def cmq(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Yield the module `cmq.account`; its service is `cloud`, and its log in a folder of its own."""
     cloud.reset()
+    monkeypatch.chdir(tmp_path)
     dropin.install("cmq", replace=True)
     import cmq.account  # type: ignore[import-not-found]
 
@@ -61,3 +62,19 @@ def qcloud_cos(cloud: LocalCloud) -> Iterator[ModuleType]:
 
     yield qcloud_cos
     dropin.uninstall("qcloud_cos")
+
+
+@pytest.fixture
+def boto(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Yield the module `boto`; its service is `cloud`, and nothing of this machine is read."""
+    cloud.reset()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("BOTO_CONFIG", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    dropin.install("boto", replace=True)
+    import boto  # type: ignore[import-not-found]
+    import boto.sqs.connection
+
+    yield boto
+    dropin.uninstall("boto")
