@@ -43,7 +43,7 @@ def cloud() -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def cmq(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Yield the module `cmq.account`; its service is `cloud`, and its log in a folder of its own."""
+    """Yield the module `cmq.account`; its service is `cloud`, its log in a folder of its own."""
     cloud.reset()
     monkeypatch.chdir(tmp_path)
     dropin.install("cmq", replace=True)

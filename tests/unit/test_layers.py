@@ -100,6 +100,8 @@ def test_local_checks_http_services_with_code_of_its_own() -> None:
         ("from wirespeed.digest import etag", {"asyncio", "ssl", "requests", "socket"}),
         ("from wirespeed.wcs import Client", {"asyncio", "ssl", "requests"}),
         ("from wirespeed.sqs import Client", {"asyncio", "ssl", "requests"}),
+        ("from wirespeed.cmq import Client", {"asyncio", "ssl", "requests"}),
+        ("from wirespeed.cos import Client", {"asyncio", "ssl", "requests"}),
     ],
 )
 def test_imports_stay_light(statement: str, unwanted: set[str]) -> None:
