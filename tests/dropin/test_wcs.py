@@ -437,3 +437,31 @@ def test_the_etag_command(tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.stdout == f"{[path, path]}\n{digest.etag(data)} {digest.etag(data)}\n"
+
+
+def test_a_url_is_uploaded(wcs: Any, server: WcsServer) -> None:
+    module = importlib.import_module("wcs.services.streamupload")
+
+    def source(peer: Peer) -> None:
+        while (request := peer.read_request()) is not None:
+            peer.answer(404 if b"/missing" in request[0] else 200, b"from a URL")
+
+    with ScriptedServer(source) as origin:
+        upload = module.StreamUpload(token(wcs, "b:k"))
+        status, text = upload.upload(f"{origin.url}/file")
+        assert status == 200 and text
+        assert server.content("b", "k") == b"from a URL"
+        with pytest.raises(Exception, match="404"):
+            upload.upload(f"{origin.url}/missing")
+        wcs.commons.config.PUT_URL = f"http://127.0.0.1:{closed_port()}"
+        status, error = upload.upload(f"{origin.url}/file")
+        assert status == -1 and isinstance(error, ConnectError)
+
+
+def test_processing_is_described(wcs: Any) -> None:
+    fop = wcs.PersistentFop(wcs.Auth("1234", "qwer"), "b")
+    saved = "saveas/" + base64.urlsafe_b64encode(b"b:k").decode()
+    assert fop.op_save("vframe/jpg", "b", "k") == f"vframe/jpg|{saved}"
+    assert fop.build_ops({"a": 1, "b": None}, "k") == [f"a/1|{saved}", f"b|{saved}"]
+    fop.host = "http://other"
+    assert fop.host == "http://other"
