@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .cloud import SERVICES, LocalCloud
+from .faults import Fault, Faults, Logged
 
-__all__ = ["SERVICES", "LocalCloud"]
+__all__ = ["SERVICES", "Fault", "Faults", "LocalCloud", "Logged"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ClosedError, ConfigError
 from .addresses import endpoint
+from .faults import Faults, Faulty
 
 if TYPE_CHECKING:
     from .rocketmq import Broker, NameServer
@@ -65,6 +66,9 @@ class LocalCloud:
     secret_key = SECRET_KEY
     """Secret key of the only user of the local CMQ, COS, SQS and WCS; no secret."""
 
+    faults: Faults
+    """What goes wrong on purpose in the HTTP services, and the log of their requests."""
+
     def __init__(
         self,
         services: Iterable[str] = SERVICES,
@@ -85,6 +89,7 @@ class LocalCloud:
                 raise ConfigError(f"ports: {name!r} is none of {', '.join(_PORTS)}")
             if not isinstance(port, int) or not 0 <= port <= 65535:
                 raise ConfigError(f"ports: {name} must be within 0..65535, not {port!r}")
+        self.faults = Faults()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -200,7 +205,7 @@ class LocalCloud:
         return variables
 
     def reset(self) -> None:
-        """Forget all topics, queues, messages, offsets and objects; clients stay connected.
+        """Forget all topics, queues, messages, offsets, objects and faults; clients stay connected.
 
         Raises:
             ClosedError: the cloud does not run.
@@ -209,6 +214,7 @@ class LocalCloud:
             if self._thread is None:
                 raise ClosedError("the local cloud does not run")
             self._run(self._reset(), _STOP_SECONDS)
+            self.faults.clear()
 
     def __enter__(self) -> LocalCloud:
         return self.start()
@@ -306,7 +312,8 @@ class LocalCloud:
             raise ConfigError(_NEEDS_EXTRA.format(service.upper())) from error
         state = self._states[service] = face.State()
         app = face.create_app(state, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
-        web = self._webs[service] = Web(app, service.upper())
+        faulty = Faulty(app, service, self.faults)
+        web = self._webs[service] = Web(faulty, service.upper())
         return await web.start(self._host, self._ports.get(service, 0))
 
     async def _reset(self) -> None:

@@ -1,0 +1,277 @@
+"""Lets the local cloud misbehave, and remembers what was asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import whole
+from ..errors import ConfigError
+
+KINDS = ("drop", "delay", "cut", "status", "corrupt")
+"""What a fault can do; see `Faults.add`."""
+
+_LOGGED = 1000
+_LOOKED_AT = 64 * 1024
+_LONGEST = 3600.0
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault; see `Faults.add`.
+
+    Attributes:
+        hits: how many requests it has struck.
+    """
+
+    kind: str
+    service: str
+    operation: str
+    seconds: float
+    status: int
+    probability: float
+    count: int | None
+    hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One request that the cloud got.
+
+    Attributes:
+        service: such as "sqs".
+        method: such as "POST".
+        path: the path, without the query, which may hold a signature.
+        status: the status of the answer; 0 where there was none.
+        seconds: how long it took until the answer began.
+        fault: the kind of fault that struck it, or "".
+    """
+
+    service: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+    fault: str
+
+
+class Faults:
+    """The faults of a cloud, and its request log. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._log: collections.deque[Logged] = collections.deque(maxlen=_LOGGED)
+
+    def add(
+        self,
+        kind: str,
+        service: str = "",
+        operation: str = "",
+        *,
+        seconds: float = 1.0,
+        status: int = 503,
+        probability: float = 1.0,
+        count: int | None = None,
+    ) -> Fault:
+        """Let requests to an HTTP service go wrong.
+
+        Args:
+            kind: "drop" closes the connection and carries nothing out; "cut" carries the request
+                out and closes the connection in the middle of the answer; "delay" waits first;
+                "status" answers without carrying it out; "corrupt" changes one byte of the answer.
+            service: "cmq", "cos", "sqs" or "wcs"; any where it is "".
+            operation: a word of the request's path, its X-Amz-Target or the first 64 KiB of its
+                body, such as "SendMessage" or "mkblk"; any request where it is "".
+            seconds: how long "delay" waits, 0 to 3600.
+            status: what "status" answers, 400 to 599.
+            probability: how likely a request is struck, 0 to 1.
+            count: how many requests are struck; None: without end.
+
+        Raises:
+            ConfigError: an argument is wrong.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        whole(status, "status", 400, 599)
+        if not 0 <= probability <= 1:
+            raise ConfigError(f"probability must be from 0 to 1, not {probability}")
+        if not 0 <= seconds <= _LONGEST:
+            raise ConfigError(f"seconds must be from 0 to {_LONGEST:.0f}, not {seconds}")
+        if count is not None:
+            whole(count, "count", 1, 2**53)
+        fault = Fault(kind, service, operation, seconds, status, probability, count)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        """End a fault. One that has ended already is fine."""
+        with self._lock:
+            if fault in self._faults:
+                self._faults.remove(fault)
+
+    def clear(self) -> None:
+        """End all faults, and forget the log."""
+        with self._lock:
+            self._faults.clear()
+            self._log.clear()
+
+    def requests(self) -> list[Logged]:
+        """Return the last 1,000 requests to HTTP services, oldest first."""
+        with self._lock:
+            return list(self._log)
+
+    def strike(self, service: str, text: str) -> Fault | None:
+        """Return the first fault that strikes a request of this text, and count it."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.service not in ("", service) or fault.operation not in text:
+                    continue
+                if random.random() >= fault.probability:
+                    continue
+                fault.hits += 1
+                if fault.hits == fault.count:
+                    self._faults.remove(fault)
+                return fault
+        return None
+
+    def log(self, entry: Logged) -> None:
+        """Take note of a request."""
+        with self._lock:
+            self._log.append(entry)
+
+
+class Faulty:
+    """An ASGI application whose requests may go wrong.
+
+    Args:
+        app: the application.
+        service: its name.
+        faults: what may go wrong.
+    """
+
+    def __init__(self, app: App, service: str, faults: Faults) -> None:
+        self._app = app
+        self._service = service
+        self._faults = faults
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Carry a request out, or let it go wrong."""
+        started = time.monotonic()
+        first = await receive()
+        pending: list[Message] = [first]
+
+        async def again() -> Message:
+            return pending.pop() if pending else await receive()
+
+        fault = self._faults.strike(self._service, _text(scope, first))
+        kind = "" if fault is None else fault.kind
+        status = 0
+        noted = False
+
+        def note() -> None:
+            nonlocal noted
+            if not noted:
+                noted = True
+                took = time.monotonic() - started
+                self._faults.log(
+                    Logged(self._service, scope["method"], scope["path"], status, took, kind)
+                )
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                # Before the answer is whole: who got it finds it in the log.
+                note()
+            await send(message)
+
+        if kind == "drop":
+            note()
+        try:
+            await self._carry_out(fault, scope, again, watched, receive)
+        finally:
+            note()
+
+    async def _carry_out(
+        self,
+        fault: Fault | None,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        connection: Receive,
+    ) -> None:
+        kind = "" if fault is None else fault.kind
+        if fault is not None and kind == "drop":
+            await _abort(connection)
+            return
+        if fault is not None and kind == "status":
+            await send({"type": "http.response.start", "status": fault.status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if fault is not None and kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        if kind not in ("cut", "corrupt"):
+            await self._app(scope, receive, send)
+            return
+        start, body = await _collected(self._app, scope, receive)
+        if kind == "corrupt":
+            if body:
+                middle = len(body) // 2
+                body[middle] ^= 1
+            await send(start)
+            await send({"type": "http.response.body", "body": bytes(body)})
+            return
+        await send(start)
+        half = bytes(body[: len(body) // 2])
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await _abort(connection)
+
+
+async def _collected(
+    app: App, scope: MutableMapping[str, Any], receive: Receive
+) -> tuple[Message, bytearray]:
+    """Return an application's answer, whole."""
+    start: Message = {}
+    body = bytearray()
+
+    async def collect(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+        else:
+            body.extend(message.get("body", b""))
+
+    await app(scope, receive, collect)
+    return start, body
+
+
+def _text(scope: MutableMapping[str, Any], first: Message) -> str:
+    """Return what an operation is looked for in."""
+    target = dict(scope["headers"]).get(b"x-amz-target", b"")
+    query: bytes = scope["query_string"]
+    body: bytes = first.get("body", b"")[:_LOOKED_AT]
+    return f"{scope['path']} {(b' '.join((query, target, body))).decode('latin-1')}"
+
+
+async def _abort(receive: Receive) -> None:
+    """Close the connection that a request came by, at once."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+        # The server is told of it by the loop, and must know before the answer is missing.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
