@@ -53,6 +53,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "engine": lambda: small("engine"),
     "import": processes.imports,
     "etag": processes.etag,
+    "cmq": queues.cmq,
     "sqs": queues.sqs,
     "send": broker.send,
 }

@@ -48,6 +48,33 @@ def boto3() -> Any:
     return importlib.import_module("boto3")
 
 
+def boto2() -> Any:
+    """Return boto 2.49.0, installed the first time.
+
+    Raises:
+        LookupError: this Python cannot import it, or it could not be installed.
+    """
+    if sys.version_info >= (3, 12):
+        raise LookupError("boto 2.49.0 cannot be imported from Python 3.12 on")
+    _fetch("boto", "--no-deps", "boto==2.49.0")
+    importlib.import_module("boto.sqs.connection")
+    return importlib.import_module("boto")
+
+
+def cmq_account() -> Any:
+    """Return ``cmq.account`` of the CMQ SDK for Python 3, installed the first time.
+
+    Raises:
+        LookupError: this Python cannot import it, or it could not be installed.
+    """
+    _fetch("cmq", "--no-deps", "qcloud-cmq-sdk-py3==0.1")
+    try:
+        importlib.import_module("cmq.queue")
+        return importlib.import_module("cmq.account")
+    except ImportError as missing:
+        raise LookupError(f"the CMQ SDK cannot be imported: {missing}") from missing
+
+
 def rocketmq_client() -> Any:
     """Return ``rocketmq.client`` of rocketmq 0.4.4 (ctypes on C++), installed the first time.
 
