@@ -282,6 +282,72 @@ class Bucket:
             self._transport,
         )
 
+    def move(
+        self,
+        key: str,
+        destination: str,
+        *,
+        bucket: str | None = None,
+        timeout: float | str | None = None,
+    ) -> None:
+        """Give an object another key, in this bucket or in another of the same owner.
+
+        Where the answer is lost it is not asked again; stat then tells whether it was done.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            Conflict: there is an object of that key.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+        """
+        self._transfer("move", key, destination, bucket, timeout)
+
+    def copy(
+        self,
+        key: str,
+        destination: str,
+        *,
+        bucket: str | None = None,
+        timeout: float | str | None = None,
+    ) -> None:
+        """Copy an object to another key, in this bucket or in another; raises as `move`."""
+        self._transfer("copy", key, destination, bucket, timeout)
+
+    def _transfer(
+        self,
+        op: str,
+        key: str,
+        destination: str,
+        bucket: str | None,
+        timeout: float | str | None,
+    ) -> None:
+        source = self.name, wire.check_key(key)
+        target = (
+            self.name if bucket is None else wire.check_bucket(bucket), wire.check_key(destination)
+        )  # fmt: skip
+        if source == target:
+            raise ConfigError("destination must be another key")
+        engine.run(
+            flow.transfer(self._settings, op, source, target, self._deadline(timeout)),
+            self._transport,
+        )
+
+    def set_deadline(
+        self, key: str, days: int, *, timeout: float | str | None = None
+    ) -> None:
+        """Let an object be deleted `days` days from now, 0 for never.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            AccessDenied, ServiceError, TransportError: the service or the network failed.
+        """
+        whole(days, "days", 0, 36_500)
+        engine.run(
+            flow.set_deadline(
+                self._settings, self.name, wire.check_key(key), days, self._deadline(timeout)
+            ),
+            self._transport,
+        )
+
     def list(
         self,
         prefix: str = "",

@@ -103,13 +103,65 @@ def delete(settings: Settings, bucket: str, key: str, deadline: float) -> Flow[N
             settings,
             settings.manage,
             lambda: wire.delete_request(settings.credentials, bucket, key),
-            wire.parse_deleted,
+            wire.parse_done,
             deadline,
             doubt,
         )
     except ObjectNotFound:
         if not doubt.exists:
             raise
+
+
+def transfer(
+    settings: Settings, op: str, source: tuple[str, str], target: tuple[str, str], deadline: float
+) -> Flow[None]:
+    """Move or copy an object; where the answer is lost, stat decides whether it was done.
+
+    Args:
+        settings: the client's.
+        op: "move" or "copy".
+        source: its bucket and key.
+        target: the bucket and key that it gets.
+        deadline: when it must be over.
+    """
+    before = yield from stat(settings, *source, deadline)
+    try:
+        yield from call(
+            settings,
+            settings.manage,
+            lambda: wire.transfer_request(settings.credentials, op, source, target),
+            wire.parse_done,
+            deadline,
+            ambiguous=False,
+        )
+    except WirespeedError as error:
+        if error.outcome != "unknown":
+            raise
+        try:
+            after = yield from stat(settings, *target, deadline)
+        except WirespeedError:
+            raise error from None
+        if after.hash != before.hash:
+            raise
+        if op == "move":
+            try:
+                yield from stat(settings, *source, deadline)
+            except ObjectNotFound:
+                return
+            raise
+
+
+def set_deadline(
+    settings: Settings, bucket: str, key: str, days: int, deadline: float
+) -> Flow[None]:
+    """Let an object be deleted after a number of days."""
+    return call(
+        settings,
+        settings.manage,
+        lambda: wire.deadline_request(settings.credentials, bucket, key, days),
+        wire.parse_done,
+        deadline,
+    )
 
 
 def list_page(

@@ -168,8 +168,9 @@ def make_file_request(
     return Request("POST", target, headers, ",".join(contexts).encode())
 
 
-def _managed(credentials: Credentials, method: str, target: str) -> Request:
-    return Request(method, target, [("Authorization", manager_token(credentials, target))])
+def _managed(credentials: Credentials, method: str, target: str, body: bytes = b"") -> Request:
+    token = manager_token(credentials, target, body)
+    return Request(method, target, [("Authorization", token)], body)
 
 
 def stat_request(credentials: Credentials, bucket: str, key: str) -> Request:
@@ -180,6 +181,20 @@ def stat_request(credentials: Credentials, bucket: str, key: str) -> Request:
 def delete_request(credentials: Credentials, bucket: str, key: str) -> Request:
     """Return the request that deletes an object."""
     return _managed(credentials, "POST", f"/delete/{encode(f'{bucket}:{key}')}")
+
+
+def transfer_request(
+    credentials: Credentials, op: str, source: tuple[str, str], target: tuple[str, str]
+) -> Request:
+    """Return the request that moves or copies an object; `op` is "move" or "copy"."""
+    places = "/".join(encode(":".join(place)) for place in (source, target))
+    return _managed(credentials, "POST", f"/{op}/{places}")
+
+
+def deadline_request(credentials: Credentials, bucket: str, key: str, days: int) -> Request:
+    """Return the request that lets an object be deleted after a number of days."""
+    body = f"bucket={encode(bucket)}&key={encode(key)}&deadline={days}"
+    return _managed(credentials, "POST", "/setdeadline", body.encode())
 
 
 def list_request(
@@ -399,6 +414,6 @@ def parse_page(response: Response) -> ListPage:
     )
 
 
-def parse_deleted(response: Response) -> None:
-    """Read the answer to delete."""
+def parse_done(response: Response) -> None:
+    """Read the answer to delete, move, copy or setdeadline."""
     check_status(response)

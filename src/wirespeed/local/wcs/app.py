@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -57,6 +58,9 @@ def create_app(
             Route("/stat/{entry}", _guarded(face.stat), methods=["GET"]),
             Route("/list", _guarded(face.list), methods=["GET"]),
             Route("/delete/{entry}", _guarded(face.delete), methods=["POST"]),
+            Route("/move/{source}/{target}", _guarded(face.transfer), methods=["POST"]),
+            Route("/copy/{source}/{target}", _guarded(face.transfer), methods=["POST"]),
+            Route("/setdeadline", _guarded(face.set_deadline), methods=["POST"]),
         ],
         exception_handlers={404: _no_route, 405: _no_route},
     )
@@ -290,6 +294,40 @@ class _Face:
         bucket, key = decode_entry(request.path_params["entry"])
         self._state.delete(bucket, key)
         return reply({"code": 200, "message": "deleted"})
+
+    async def transfer(self, request: Request) -> Response:
+        """Move or copy an object."""
+        self._check_manager(request, await _small_body(request))
+        source = decode_entry(request.path_params["source"])
+        target = decode_entry(request.path_params["target"])
+        stored = self._state.get(*source)
+        if request.url.path.startswith("/copy/"):
+            self._state.reserve(stored.size)
+            try:
+                self._state.put(*target, replace(stored), overwrite=False)
+            except Refusal:
+                self._state.release(stored.size)
+                raise
+        else:
+            # The bytes are only moved: what deletion gives back was never taken twice.
+            self._state.put(*target, replace(stored), overwrite=False)
+            self._state.reserve(stored.size)
+            self._state.delete(*source)
+        return reply({"code": 200, "message": "done"})
+
+    async def set_deadline(self, request: Request) -> Response:
+        """Let an object be deleted after some days; 0: never."""
+        body = await _small_body(request)
+        self._check_manager(request, body)
+        fields = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
+        bucket = decode_base64(fields.get("bucket", ""), "bucket").decode("utf-8", "replace")
+        key = decode_base64(fields.get("key", ""), "key").decode("utf-8", "replace")
+        days = fields.get("deadline", "")
+        if not days.isdigit() or len(days) > 6:
+            raise Refusal(400, "deadline is no number of days")
+        stored = self._state.get(bucket, key)
+        stored.expires = int(time.time() * 1000) + int(days) * 86_400_000 if int(days) else None
+        return reply({"code": 200, "message": "done"})
 
     async def list(self, request: Request) -> Response:
         """List a bucket by pages."""
