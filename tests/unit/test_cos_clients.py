@@ -267,6 +267,51 @@ def test_a_large_file_is_uploaded_without_its_parts(
     assert side.do(side.bucket.upload_file(path, "k", slice_size=3 * MIB)).verified
 
 
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 300_000])
+def test_files_are_downloaded_by_ranges(side: Side, tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    side.do(side.bucket.put("k", data))
+    path = tmp_path / "out"
+    path.write_text("before")
+    seen: list[int] = []
+    got = side.do(
+        side.bucket.download_file(
+            "k", path, part_size=64 * 1024, progress=lambda p: seen.append(p.done)
+        )
+    )
+    assert path.read_bytes() == data and os.listdir(tmp_path) == ["out"]
+    assert (got.size, got.verified) == (size, True)
+    assert got.sha1 == hashlib.sha1(data).hexdigest()
+    assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == size
+
+
+def test_a_download_that_fails_changes_nothing(
+    side: Side, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("before")
+    side.do(side.bucket.put("k", bytes(200_000)))
+    cloud.faults.add("corrupt", "cos", "/k ", count=2)
+
+    def stop(progress: cos.Progress) -> None:
+        raise RuntimeError("enough")
+
+    download = side.bucket.download_file
+    with pytest.raises((IntegrityError, ProtocolError)):
+        side.do(download("k", path))
+    with pytest.raises(RuntimeError, match="enough"):
+        side.do(download("k", path, progress=stop))
+    with pytest.raises(ObjectNotFound):
+        side.do(download("none", path))
+    with pytest.raises(FileNotFoundError):
+        side.do(download("k", tmp_path / "no" / "folder"))
+    with pytest.raises(ConfigError, match="directory"):
+        side.do(download("k", tmp_path))
+    with pytest.raises(ConfigError, match="part_size"):
+        side.do(download("k", path, part_size=1))
+    assert path.read_text() == "before" and os.listdir(tmp_path) == ["out"]
+
+
 def test_wrong_keys_are_denied(cloud: LocalCloud) -> None:
     with cos.Client(
         1, "local", "s3cret-x", endpoint=cloud.cos_url, download_endpoint=cloud.cos_url

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .client import Bucket as Bucket
     from .client import Client as Client
     from .client import Listing as Listing
+    from .models import DownloadResult as DownloadResult
     from .models import Entry as Entry
     from .models import ListPage as ListPage
     from .models import UploadResult as UploadResult
@@ -28,6 +29,7 @@ _HOMES = {
     "Bucket": ".client",
     "Client": ".client",
     "Credentials": "..config",
+    "DownloadResult": ".models",
     "Entry": ".models",
     "ListPage": ".models",
     "Listing": ".client",

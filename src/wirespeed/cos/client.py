@@ -19,8 +19,17 @@ from ..http import threads as http
 from ..http.models import Buffer, Origin
 from ..storage import ProgressCallback, ProgressReporter, check_progress
 from . import flow, wire
-from .models import PAGE_LIMIT, PUT_LIMIT, SLICE_SIZES, Entry, ListPage, UploadResult
+from .models import (
+    PAGE_LIMIT,
+    PUT_LIMIT,
+    SLICE_SIZES,
+    DownloadResult,
+    Entry,
+    ListPage,
+    UploadResult,
+)
 from .source import FileSource, sha1_of
+from .target import FileTarget
 
 if TYPE_CHECKING:
     import ssl
@@ -289,6 +298,49 @@ class Bucket:
             headers = [("Range", f"bytes={first}-{last}")]
         origin = Origin.parse(self._download_url(), "download_endpoint")
         return self._run(flow.download(place, origin, headers, self._deadline(timeout)))
+
+    def download_file(
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        *,
+        workers: int = 4,
+        part_size: int = 4 * _MIB,
+        progress: ProgressCallback | None = None,
+        timeout: float | str | None = None,
+    ) -> DownloadResult:
+        """Download an object by ranges, several at a time, into a file.
+
+        The file appears under its name when every byte is there and their SHA-1 is the service's;
+        until then what was there before stays.
+
+        Args:
+            key: the object's key.
+            path: the file's name.
+            workers: how many ranges are asked for at a time, 1 to 64.
+            part_size: bytes of a range, 64 KiB to 64 MiB.
+            progress: as for `upload_file`.
+            timeout: seconds for the whole download.
+
+        Raises:
+            OSError: the folder is missing or may not be written.
+            IntegrityError: other bytes came than the service tells of.
+        """
+        whole(workers, "workers", 1, _MOST_WORKERS)
+        whole(part_size, "part_size", 64 * 1024, 64 * _MIB)
+        check_progress(progress)
+        clock = self._settings.clock.monotonic
+        return self._run(
+            flow.download_file(
+                self._place(key),
+                Origin.parse(self._download_url(), "download_endpoint"),
+                lambda size: FileTarget(path, size),
+                lambda size: ProgressReporter(progress, key, size, clock),
+                part_size=part_size,
+                workers=workers,
+                deadline=self._deadline(timeout),
+            )
+        )
 
     def presign(self, key: str, expires: int = 300) -> str:
         """Return a URL by which anybody can download an object.

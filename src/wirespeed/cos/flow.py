@@ -18,7 +18,7 @@ from ..errors import (
 from ..http.calls import Doubt, Patience, call
 from ..http.models import Buffer, Origin, Request, Response
 from . import sign, wire
-from .models import Entry, ListPage, Session, UploadResult
+from .models import DownloadResult, Entry, ListPage, Session, UploadResult
 from .wire import JsonObject
 
 T = TypeVar("T")
@@ -91,6 +91,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Close it."""
+
+
+class Target(Protocol):
+    """Where a download goes; see `target.py`."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write some bytes."""
+
+    def finish(self, sha1: str) -> str:
+        """Compare the bytes with a SHA-1, and give them their name; return theirs."""
+
+    def discard(self) -> None:
+        """Remove what was downloaded so far."""
 
 
 class Reporter(Protocol):
@@ -249,6 +262,46 @@ def download(
         return Request("GET", download_target(place, sign.SECONDS), headers)
 
     return call(settings, origin, request, wire.check_download, deadline)
+
+
+def download_file(
+    place: Place,
+    origin: Origin,
+    open_target: Callable[[int], Target],
+    new_reporter: Callable[[int], Reporter],
+    *,
+    part_size: int,
+    workers: int,
+    deadline: float,
+) -> Flow[DownloadResult]:
+    """Download an object by ranges, `workers` at a time, into a file.
+
+    Raises:
+        IntegrityError: other bytes came than the service tells of.
+    """
+    entry = yield from stat(place, deadline)
+    reporter = new_reporter(entry.size)
+    reporter.start()
+    target: Target = yield Compute(open_target, entry.size)
+
+    def part(index: int, offset: int) -> Flow[None]:
+        size = min(part_size, entry.size - offset)
+        wanted = [("Range", f"bytes={offset}-{offset + size - 1}")]
+        data = yield from download(place, origin, wanted, deadline)
+        if len(data) != size:
+            raise IntegrityError(
+                f"COS sent {len(data)} bytes of {place.key!r}, not {size}", service="cos"
+            )
+        yield Compute(target.write, offset, data)
+        reporter.reach(index, size)
+
+    try:
+        offsets = enumerate(range(0, entry.size, part_size))
+        yield Gather([part(index, offset) for index, offset in offsets], workers)
+        sha1 = yield Compute(target.finish, entry.sha1)
+    finally:
+        target.discard()
+    return DownloadResult(place.key, sha1, entry.size, bool(entry.sha1))
 
 
 def download_target(place: Place, seconds: int) -> str:

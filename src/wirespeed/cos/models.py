@@ -34,6 +34,23 @@ class UploadResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadResult:
+    """What a download brought.
+
+    Attributes:
+        key: the object's key.
+        sha1: the SHA-1 of its bytes in hexadecimal, compared with the service's where `verified`.
+        size: its size in bytes.
+        verified: whether the service told its SHA-1.
+    """
+
+    key: str
+    sha1: str
+    size: int
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What the service tells about an object or a folder.
 
