@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import argparse
 
 COMMANDS = (
-    "etag", "send", "recv", "peek", "count", "purge", "ping", "serve", "demo", "doctor", "version"
+    "etag", "send", "recv", "peek", "count", "purge", "ping", "cp", "ls", "stat", "rm", "mv",
+    "presign", "serve", "demo", "doctor", "version",
 )  # fmt: skip
 
 
