@@ -150,7 +150,9 @@ def test_an_exception_from_progress_stops_the_work(
 
     with pytest.raises(kind):
         digest.etag_file(path, threads=3, progress=progress)
-    assert calls[-1] < 4 * MIB
+    # How many bytes a busy machine has hashed by then is chance; that it was the end is not.
+    assert [done > 2 * MIB for done in calls].count(True) == 1
+    assert calls[-1] < 64 * MIB
     assert not [t for t in threading.enumerate() if t.name == "wirespeed-etag"]
 
 
