@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = """\
+from wirespeed import cmq, cos, queue, storage
 from wirespeed.digest import etag, etag_file, hmac_sha1
 from wirespeed.rocketmq import AsyncProducer, Message, Producer, PushConsumer, ReceivedMessage
 from wirespeed.wcs import AsyncClient, Client
@@ -37,6 +38,21 @@ async def main() -> None:
         reveal_type((await other.send_message(Message("t", b"x"))).attempts)  # int
 
 
+
+
+def store(bucket: storage.Bucket) -> None:
+    bucket.put("key", b"bytes")
+
+
+def work_off(jobs: queue.Queue[cmq.ReceivedMessage]) -> None:
+    for job in jobs.receive():
+        reveal_type(job.body)  # str
+        jobs.ack(job)
+
+
+store(cos.Client(1, "id", "key", region="sh").bucket("b"))
+work_off(cmq.Client("http://h", cmq.Credentials("id", "key")).queue("q"))
+store(Client("ak", "sk", upload_url="http://u", manage_url="http://m").bucket("b"))
 bucket = Client("ak", "sk", upload_url="http://u", manage_url="http://m").bucket("b")
 reveal_type(bucket.upload_file("path", "key").hash)  # str
 for stat in bucket.list():

@@ -108,7 +108,7 @@ def test_an_object_comes_down(cloud: LocalCloud, tmp_path: Path) -> None:
         (["cp", "wcs://b/k", "file"], "hosts of their owner"),
         (["stat", "wcs://b"], "add /KEY"),
         (["rm", "sqs://r/q"], "names no object"),
-        (["presign", "wcs://b/k"], "no download host"),
+        (["presign", "wcs://b/k"], "hosts of their owner"),
         (["ls", "cos4://nope"], "BUCKET-APPID"),
     ],
 )

@@ -22,6 +22,7 @@ from wirespeed.errors import (
     ObjectNotFound,
     ServiceError,
     TransportError,
+    Unsupported,
 )
 from wirespeed.local import LocalCloud
 
@@ -105,6 +106,17 @@ def test_arguments_are_checked(side: Side) -> None:
         (lambda: side.bucket.set_deadline("a", -1), "days must be"),
     ):
         with pytest.raises(ConfigError, match=words):
+            side.do(call())
+
+
+def test_what_wcs_lacks_is_unsupported(side: Side) -> None:
+    bucket = side.bucket
+    for call in (
+        lambda: bucket.get("k"),
+        lambda: bucket.download_file("k", "path"),
+        lambda: bucket.presign("k"),
+    ):
+        with pytest.raises(Unsupported, match="hosts of their owner"):
             side.do(call())
 
 

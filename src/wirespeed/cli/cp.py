@@ -9,7 +9,7 @@ from collections.abc import Callable
 from wirespeed.cli import exits, told
 from wirespeed.cli.objects import URL_HELP, add_json, is_url, open_object, show
 from wirespeed.cli.progress import Bar
-from wirespeed.errors import ConfigError, Unsupported, WirespeedError
+from wirespeed.errors import ConfigError, WirespeedError
 from wirespeed.storage import Progress
 
 HELP = "upload files to an object store, or download an object of COS, verified"
@@ -75,8 +75,6 @@ def upload(args: argparse.Namespace) -> int:
 
 def download(args: argparse.Namespace) -> int:
     """Download one object into a file, or under its name into a folder."""
-    from wirespeed import wcs
-
     bucket, key = open_object(args.sources[0])
     target = args.target
     if os.path.isdir(target):
@@ -85,16 +83,15 @@ def download(args: argparse.Namespace) -> int:
             raise ConfigError(f"the key {key!r} is no file's name here: name the file")
         target = os.path.join(target, name)
     with bucket:
-        if isinstance(bucket, wcs.Bucket):
-            raise Unsupported(
-                "WCS objects are downloaded from the hosts of their owner", service="wcs"
-            )
         if args.no_overwrite and os.path.exists(target):
             raise FileExistsError(17, "File exists", target)
-        size = bucket.stat(key).size
-        if not args.dry_run:
+        if args.dry_run:
+            size = bucket.stat(key).size
+        else:
             with Bar(key) as bar:
-                bucket.download_file(key, target, workers=args.jobs, progress=follow(bar))
+                size = bucket.download_file(
+                    key, target, workers=args.jobs, progress=follow(bar)
+                ).size
     tell(args, key, target, size)
     return exits.OK
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Credentials, Retry, instance, seconds, whole
 from ..engine import aio as engine
-from ..errors import ConfigError
+from ..errors import ConfigError, Unsupported
 from ..http import aio as http
 from ..http.models import Buffer, Origin
 from ..storage import FileSource, ProgressCallback, ProgressReporter, check_progress
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
+_NO_DOWNLOADS = "WCS objects are downloaded from the hosts of their owner"
 
 
 class AsyncClient:
@@ -256,6 +257,45 @@ class AsyncBucket:
             ),
             self._transport,
         )
+
+    async def get(
+        self,
+        key: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        timeout: float | str | None = None,
+    ) -> bytes:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
+
+    async def download_file(
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        *,
+        workers: int = 4,
+        progress: ProgressCallback | None = None,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
+
+    def presign(self, key: str, expires: int = 300) -> str:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
 
     async def stat(self, key: str, *, timeout: float | str | None = None) -> ObjectStat:
         """Ask what the service knows of an object.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Credentials, Retry, instance, seconds, whole
 from ..engine import threads as engine
-from ..errors import ConfigError
+from ..errors import ConfigError, Unsupported
 from ..http import threads as http
 from ..http.models import Buffer, Origin
 from ..storage import FileSource, ProgressCallback, ProgressReporter, check_progress
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
+_NO_DOWNLOADS = "WCS objects are downloaded from the hosts of their owner"
 
 
 class Client:
@@ -257,6 +258,45 @@ class Bucket:
             ),
             self._transport,
         )
+
+    def get(
+        self,
+        key: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        timeout: float | str | None = None,
+    ) -> bytes:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
+
+    def download_file(
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        *,
+        workers: int = 4,
+        progress: ProgressCallback | None = None,
+        timeout: float | str | None = None,
+    ) -> UploadResult:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
+
+    def presign(self, key: str, expires: int = 300) -> str:
+        """WCS objects are downloaded from the hosts of their owner.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported(_NO_DOWNLOADS, service="wcs")
 
     def stat(self, key: str, *, timeout: float | str | None = None) -> ObjectStat:
         """Ask what the service knows of an object.
