@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import platform
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def cmq_account() -> Any:
         LookupError: this Python cannot import it, or it could not be installed.
     """
     _fetch("cmq", "--no-deps", "qcloud-cmq-sdk-py3==0.1")
+    # Without a handler it would open a log file in the current folder.
+    logging.getLogger("CMQ_python_sdk").addHandler(logging.NullHandler())
     try:
         importlib.import_module("cmq.queue")
         return importlib.import_module("cmq.account")
