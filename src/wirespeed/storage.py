@@ -226,65 +226,31 @@ class LoadedBlock:
     buffer: bytearray
 
 
-class FileSource:
-    """A regular file read by blocks, from any thread, that notices when it changes.
-
-    It keeps one buffer for each block that is loaded at the same time.
+class WatchedFile:
+    """A regular file, open for reading, that notices when it changes.
 
     Args:
         path: the file.
-        block_size: bytes of a block, a multiple of 4 MiB.
-        piece_size: bytes of a piece, or None for the block at once.
 
     Raises:
         OSError: the file is missing, a directory, or may not be read.
         ConfigError: it is no regular file.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], block_size: int, piece_size: int | None
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
-        self._block_size = block_size
-        self._piece_size = piece_size or block_size
-        self._buffers: deque[bytearray] = deque()
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise ConfigError(f"path must be a regular file: {os.fspath(path)!r}")
         self._lock = threading.Lock()
         self._readers = 0
         self._closing = False
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-            raise ConfigError(f"path must be a regular file: {os.fspath(path)!r}")
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         self._opened = self._identity(os.fstat(self._file.fileno()))
         self.size = self._opened[0]
 
-    @property
-    def block_count(self) -> int:
-        """How many blocks the file has; none when it is empty."""
-        return -(-self.size // self._block_size)
-
     @staticmethod
     def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
         return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-    def load(self, index: int) -> LoadedBlock:
-        """Read a block and compute its digests.
-
-        Raises:
-            SourceChanged: the file has become shorter.
-        """
-        self._enter()
-        try:
-            offset = index * self._block_size
-            size = min(self._block_size, self.size - offset)
-            try:
-                buffer = self._buffers.pop()
-            except IndexError:
-                buffer = bytearray(min(self._block_size, self.size))
-            view = memoryview(buffer)[:size]
-            self._read(view, offset)
-            return self._digest(index, view, buffer)
-        finally:
-            self._leave()
 
     def _enter(self) -> None:
         with self._lock:
@@ -301,6 +267,11 @@ class FileSource:
             self._file.close()
 
     def _read(self, view: memoryview, offset: int) -> None:
+        """Fill a buffer from an offset on.
+
+        Raises:
+            SourceChanged: the file has become shorter.
+        """
         while view:
             if hasattr(os, "preadv"):
                 count = os.preadv(self._file.fileno(), [view], offset)
@@ -312,28 +283,6 @@ class FileSource:
                 raise self._changed("became shorter")
             view = view[count:]
             offset += count
-
-    def _digest(self, index: int, view: memoryview, buffer: bytearray) -> LoadedBlock:
-        size = len(view)
-        step = self._piece_size
-        if size <= step:
-            digests = _native.sha1_blocks(view, ETAG_BLOCK)
-            checksum = digests if 0 < size <= ETAG_BLOCK else _native.sha1(view)
-            only = Piece(0, view, _native.crc32(view), checksum)
-            return LoadedBlock(index, size, [only], digests, buffer)
-        running = hashlib.sha1(usedforsecurity=False)
-        pieces = []
-        for at in range(0, size, step):
-            data = view[at : at + step]
-            running.update(data)
-            pieces.append(Piece(at, data, _native.crc32(data), running.copy().digest()))
-        whole = pieces[-1].checksum
-        digests = whole if size <= ETAG_BLOCK else _native.sha1_blocks(view, ETAG_BLOCK)
-        return LoadedBlock(index, size, pieces, digests, buffer)
-
-    def release(self, block: LoadedBlock) -> None:
-        """Take a block's buffer back for the next load."""
-        self._buffers.append(block.buffer)
 
     def _changed(self, how: str) -> SourceChanged:
         return SourceChanged(
@@ -367,3 +316,74 @@ class FileSource:
         # Opened for an asyncio upload that was cancelled before it got the file.
         if hasattr(self, "_file"):
             self._file.close()
+
+
+class FileSource(WatchedFile):
+    """A regular file read by blocks, from any thread, that notices when it changes.
+
+    It keeps one buffer for each block that is loaded at the same time.
+
+    Args:
+        path: the file.
+        block_size: bytes of a block, a multiple of 4 MiB.
+        piece_size: bytes of a piece, or None for the block at once.
+
+    Raises:
+        OSError: the file is missing, a directory, or may not be read.
+        ConfigError: it is no regular file.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], block_size: int, piece_size: int | None
+    ) -> None:
+        super().__init__(path)
+        self._block_size = block_size
+        self._piece_size = piece_size or block_size
+        self._buffers: deque[bytearray] = deque()
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks the file has; none when it is empty."""
+        return -(-self.size // self._block_size)
+
+    def load(self, index: int) -> LoadedBlock:
+        """Read a block and compute its digests.
+
+        Raises:
+            SourceChanged: the file has become shorter.
+        """
+        self._enter()
+        try:
+            offset = index * self._block_size
+            size = min(self._block_size, self.size - offset)
+            try:
+                buffer = self._buffers.pop()
+            except IndexError:
+                buffer = bytearray(min(self._block_size, self.size))
+            view = memoryview(buffer)[:size]
+            self._read(view, offset)
+            return self._digest(index, view, buffer)
+        finally:
+            self._leave()
+
+    def _digest(self, index: int, view: memoryview, buffer: bytearray) -> LoadedBlock:
+        size = len(view)
+        step = self._piece_size
+        if size <= step:
+            digests = _native.sha1_blocks(view, ETAG_BLOCK)
+            checksum = digests if 0 < size <= ETAG_BLOCK else _native.sha1(view)
+            only = Piece(0, view, _native.crc32(view), checksum)
+            return LoadedBlock(index, size, [only], digests, buffer)
+        running = hashlib.sha1(usedforsecurity=False)
+        pieces = []
+        for at in range(0, size, step):
+            data = view[at : at + step]
+            running.update(data)
+            pieces.append(Piece(at, data, _native.crc32(data), running.copy().digest()))
+        whole = pieces[-1].checksum
+        digests = whole if size <= ETAG_BLOCK else _native.sha1_blocks(view, ETAG_BLOCK)
+        return LoadedBlock(index, size, pieces, digests, buffer)
+
+    def release(self, block: LoadedBlock) -> None:
+        """Take a block's buffer back for the next load."""
+        self._buffers.append(block.buffer)

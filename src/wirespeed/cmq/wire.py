@@ -116,6 +116,23 @@ def check_routing_key(key: object, name: str = "routing_key") -> str:
     return key
 
 
+def check_binding_keys(keys: Iterable[str]) -> list[str]:
+    """Return the binding keys of a subscription, or raise `ConfigError`."""
+    if isinstance(keys, str):
+        raise ConfigError("binding_keys must be several str, not one")
+    made = [check_routing_key(key, "binding_keys") for key in keys]
+    if len(made) > 5:
+        raise ConfigError(f"binding_keys may be 5, not {len(made)}")
+    return made
+
+
+def searching(search: str) -> dict[str, str]:
+    """Return what a listing looks for, or raise `ConfigError`."""
+    if not isinstance(search, str):
+        raise ConfigError(f"search must be a str, not {type(search).__name__}")
+    return {"searchWord": search} if search else {}
+
+
 def check_handle(message: ReceivedMessage | str) -> str:
     """Return a message's receipt handle, or raise `ConfigError`."""
     handle = message.receipt_handle if isinstance(message, ReceivedMessage) else message
@@ -350,6 +367,21 @@ def items_of(fields: JsonObject, name: str) -> list[JsonObject]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ProtocolError(f"the reply has no {name}", service="cmq", outcome="unknown")
     return items
+
+
+def plain(fields: JsonObject) -> dict[str, str | int]:
+    """Return a reply's attributes without what is of the reply itself."""
+    own = ("code", "message", "requestId", "codeDesc")
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in own and isinstance(value, (str, int))
+    }
+
+
+def texts(value: object) -> list[str]:
+    """Return a list of a reply as texts; anything else has none."""
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def unreadable(what: str, error: Exception) -> ProtocolError:

@@ -261,7 +261,7 @@ class AsyncBucket:
         return await self._run(
             flow.upload(
                 place,
-                lambda: FileSource(path),
+                lambda: FileSource(path, slice_size),
                 lambda size: ProgressReporter(progress, key, size, clock),
                 slice_size=slice_size,
                 workers=workers,

@@ -79,9 +79,7 @@ class Source(Protocol):
 
     size: int
     sha1: str
-
-    def states(self, slice_size: int) -> list[bytes] | None:
-        """Return the running digests after each slice; None where they are not kept."""
+    states: list[bytes] | None
 
     def load(self, offset: int, size: int) -> Buffer:
         """Read a slice."""
@@ -407,9 +405,8 @@ def upload(
                     deadline=deadline,
                 )
             )  # fmt: skip
-        states = yield Compute(source.states, slice_size)
-        begun = _Begun(place, source, reporter, deadline, whole=states is not None)
-        session = yield from _begin(begun, states, slice_size, biz_attr, overwrite)
+        begun = _Begun(place, source, reporter, deadline, whole=source.states is not None)
+        session = yield from _begin(begun, slice_size, biz_attr, overwrite)
         result = UploadResult(place.key, source.sha1, source.size, session.access_url)
         if not session.name:
             reporter.reach(0, source.size)
@@ -461,12 +458,11 @@ class _Begun:
 
 def _begin(
     begun: _Begun,
-    states: list[bytes] | None,
     slice_size: int,
     biz_attr: str,
     overwrite: bool,
 ) -> Flow[Session]:
-    source = begun.source
+    source, states = begun.source, begun.source.states
     fields = {"op": "upload_slice_init"}
     if states is not None:
         fields["sha"] = source.sha1

@@ -51,21 +51,21 @@ class BaseRequest:
         return self._param_check.check_param_unicode(name, value)
 
 
-class _FolderAttributeRequest(BaseRequest):
+class _AttributeRequest(BaseRequest):
     def __init__(self, bucket_name: str, cos_path: str, biz_attr: str = "") -> None:
         super().__init__(bucket_name, cos_path)
         self._biz_attr = biz_attr
 
     def set_biz_attr(self, biz_attr: str) -> None:
-        """Set the folder's text."""
+        """Set the text of a file or a folder."""
         self._biz_attr = biz_attr
 
     def get_biz_attr(self) -> str:
-        """Return the folder's text."""
+        """Return the text of a file or a folder."""
         return self._biz_attr
 
 
-class CreateFolderRequest(_FolderAttributeRequest):
+class CreateFolderRequest(_AttributeRequest):
     """Create a folder."""
 
     def check_params_valid(self) -> bool:
@@ -78,7 +78,7 @@ class CreateFolderRequest(_FolderAttributeRequest):
         )
 
 
-class UpdateFolderRequest(_FolderAttributeRequest):
+class UpdateFolderRequest(_AttributeRequest):
     """Change a folder's text."""
 
     def check_params_valid(self) -> bool:
@@ -91,22 +91,13 @@ class UpdateFolderRequest(_FolderAttributeRequest):
         )
 
 
-class _UploadRequest(BaseRequest):
+class _UploadRequest(_AttributeRequest):
     def __init__(
         self, bucket_name: str, cos_path: str, biz_attr: str, insert_only: int, verify_sha1: bool
     ) -> None:
-        super().__init__(bucket_name, cos_path)
-        self._biz_attr = biz_attr
+        super().__init__(bucket_name, cos_path, biz_attr)
         self._insert_only = insert_only
         self._verify_sha1 = verify_sha1
-
-    def set_biz_attr(self, biz_attr: str) -> None:
-        """Set the file's text."""
-        self._biz_attr = biz_attr
-
-    def get_biz_attr(self) -> str:
-        """Return the file's text."""
-        return self._biz_attr
 
     def set_insert_only(self, insert_only: int) -> None:
         """1: a file of that path is an error; 0: it is replaced."""
