@@ -55,17 +55,23 @@ class Retry:
         attempts: tries in all, the first included; at least 1.
         base: seconds before the first retry at most (full jitter, doubled at each retry).
         cap: seconds that a delay never passes.
+        budget: what a client may spend on retries: each costs 5, after a time-out 10, and a
+            success pays back. A client that has spent it fails at the first error, so that many
+            callers do not storm a server that is down.
     """
 
     attempts: int = 3
     base: float = 0.05
     cap: float = 5.0
+    budget: int = 500
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ConfigError(f"retry.attempts must be at least 1, not {self.attempts}")
         if self.base < 0 or self.cap < 0:
             raise ConfigError("retry.base and retry.cap must not be negative")
+        if self.budget < 0:
+            raise ConfigError("retry.budget must not be negative")
 
     def delay(self, retry: int, random: float) -> float:
         """Return the seconds before retry number `retry` (from 1); `random` is in [0, 1)."""

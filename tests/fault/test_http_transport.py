@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
 from tests.scripted import Peer, ScriptedServer, closed_port
 from wirespeed.engine.effects import Exchange
@@ -25,6 +26,7 @@ from wirespeed.errors import (
 )
 from wirespeed.http import aio, threads
 from wirespeed.http.models import Limits, Origin, Request, Response
+from wirespeed.http.session import SessionTransport
 
 
 class Blocking:
@@ -62,12 +64,38 @@ class Looped:
         self.loop.close()
 
 
-Side = Blocking | Looped
+class Requested:
+    """The transport over a session of requests."""
+
+    def __init__(self, **options: Any) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.transport = SessionTransport(self.session, **options)
+
+    def exchange(self, url: str, request: Request, seconds: float = 1.5) -> Response:
+        deadline = time.monotonic() + seconds
+        response: Response = self.transport.exchange(Exchange(Origin.parse(url), request, deadline))
+        return response
+
+    def close(self) -> None:
+        self.transport.close()
+        self.transport.close()
+        self.session.close()
+
+
+Side = Blocking | Looped | Requested
+KINDS: dict[str, type[Side]] = {"threads": Blocking, "aio": Looped, "requests": Requested}
+
+
+@pytest.fixture(params=["threads", "aio", "requests"])
+def kind(request: pytest.FixtureRequest) -> type[Side]:
+    return KINDS[request.param]
 
 
 @pytest.fixture(params=["threads", "aio"])
-def kind(request: pytest.FixtureRequest) -> type[Side]:
-    return Blocking if request.param == "threads" else Looped
+def own_kind(request: pytest.FixtureRequest) -> type[Side]:
+    """The transports whose connections are ours."""
+    return KINDS[request.param]
 
 
 @pytest.fixture
@@ -86,10 +114,10 @@ def get() -> Request:
     return Request("GET", "/")
 
 
-@pytest.mark.parametrize("codec", ["httptools", "h11"])
-def test_bodies_arrive_and_the_connection_is_kept(kind: type[Side], codec: str) -> None:
+@pytest.mark.parametrize("codec", ["httptools", "h11", "requests"])
+def test_bodies_arrive_and_the_connection_is_kept(own_kind: type[Side], codec: str) -> None:
     pytest.importorskip(codec)
-    side = kind(codec=codec)
+    side = Requested() if codec == "requests" else own_kind(codec=codec)
     big = os.urandom(3 << 20)
     with ScriptedServer(echo) as server:
         for body in (b"", b"x", bytearray(b"abc" * 1000), memoryview(big)):
@@ -98,7 +126,8 @@ def test_bodies_arrive_and_the_connection_is_kept(kind: type[Side], codec: str) 
         answer = side.exchange(server.url, Request("POST", "/", (), pieces))
         assert answer.body == b"head" + big[5:] + b"tail" + b"z" * 200
         assert len(server.peers) == 1
-        assert side.transport.idle_connections == 1
+        if codec != "requests":
+            assert side.transport.idle_connections == 1
         side.close()
         assert side.transport.idle_connections == 0
 
@@ -244,8 +273,8 @@ def test_a_stale_connection_is_not_used(side: Side, farewell: str) -> None:
         assert len(server.peers) == 2
 
 
-def test_an_old_connection_is_not_used(kind: type[Side]) -> None:
-    side = kind(idle_ttl=0.0)
+def test_an_old_connection_is_not_used(own_kind: type[Side]) -> None:
+    side = own_kind(idle_ttl=0.0)
     with ScriptedServer(echo) as server:
         for _ in range(2):
             side.exchange(server.url, get())
@@ -395,17 +424,17 @@ def call_many(kind: type[Side], url: str, count: int, seconds: float, **options:
     return [getattr(result, "body", result) for result in results]
 
 
-def test_connections_are_bounded_and_waited_for(kind: type[Side]) -> None:
+def test_connections_are_bounded_and_waited_for(own_kind: type[Side]) -> None:
     with ScriptedServer(slow_echo) as server:
-        results = call_many(kind, server.url, 40, 5, max_connections=3)
+        results = call_many(own_kind, server.url, 40, 5, max_connections=3)
         assert results == [b"%d" % number for number in range(40)]
         assert len(server.peers) <= 3
 
 
-def test_waiting_for_a_connection_meets_the_deadline(kind: type[Side]) -> None:
+def test_waiting_for_a_connection_meets_the_deadline(own_kind: type[Side]) -> None:
     with ScriptedServer(Peer.wait_closed) as server:
         began = time.monotonic()
-        results = call_many(kind, server.url, 3, 0.2, max_connections=1)
+        results = call_many(own_kind, server.url, 3, 0.2, max_connections=1)
         assert time.monotonic() - began < 1.5
         assert all(type(result) is DeadlineExceeded for result in results)
         assert sorted(str(result.outcome) for result in results)[:2] == ["not_sent", "not_sent"]

@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "wirespeed"
 SERVICES = {"rocketmq", "cmq", "sqs", "wcs", "cos"}
-SHARED = {"errors", "config", "_lazy", "_debug", "__init__"}
+SHARED = {"errors", "config", "telemetry", "_lazy", "_debug", "__init__"}
 RANKS = {
     **dict.fromkeys(("dropin", "cli", "local", "urls", "__main__"), 4),
     **dict.fromkeys(SERVICES, 3),

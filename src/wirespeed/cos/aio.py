@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import warnings
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ..config import Credentials, Retry, instance, seconds, whole
-from ..engine import aio as engine
+from ..config import Credentials, Retry, whole
 from ..engine.effects import Compute, Flow
 from ..errors import ConfigError
-from ..http import aio as http
 from ..http.models import Buffer, Origin
+from ..http.service import aio as service
 from ..storage import ProgressCallback, ProgressReporter, check_progress
 from . import flow, wire
 from .models import (
@@ -33,6 +31,8 @@ from .target import FileTarget
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 T = TypeVar("T")
 _MOST_WORKERS = 64
 _MIB = 1024 * 1024
@@ -48,7 +48,7 @@ _REGIONS = {
 }
 
 
-class AsyncClient:
+class AsyncClient(service.AsyncServiceClient[flow.Settings]):
     """Speaks to Tencent COS by its v4 JSON API. May be used by many callers at a time.
 
     Args:
@@ -62,6 +62,10 @@ class AsyncClient:
             beyond 4 MiB.
         retry: how often a request is tried; 3 times by default.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -79,10 +83,9 @@ class AsyncClient:
         timeout: float | str = 30.0,
         retry: Retry | None = None,
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
         if isinstance(appid, bool) or not str(appid).isdecimal():
             raise ConfigError(f"appid must be a number, not {appid!r}")
         if not isinstance(region, str) or (region and not _REGION.fullmatch(region)):
@@ -92,16 +95,15 @@ class AsyncClient:
         short = _REGIONS.get(region, region)
         self._download = download_endpoint or f"https://{{bucket}}.cos{short}.myqcloud.com"
         Origin.parse(self._download.replace("{bucket}", "b"), "download_endpoint")
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=Credentials(secret_id, secret_key),
             appid=str(appid),
             origin=Origin.parse(endpoint or f"https://{short}.file.myqcloud.com", "endpoint"),
             nonce=lambda: secrets.randbelow(_LARGEST_NONCE),
             boundary=lambda: secrets.token_hex(16),
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("cos", timeout, retry),
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.appid}, {str(self._settings.origin)!r})"
@@ -124,26 +126,8 @@ class AsyncClient:
         opened._owns_client = True
         return opened
 
-    async def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        await self._transport.close()
-
     async def __aenter__(self) -> AsyncClient:
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
 
 
 class AsyncBucket:
@@ -502,10 +486,10 @@ class AsyncBucket:
         return self._client._download.replace("{bucket}", f"{self.name}-{self._settings.appid}")
 
     def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+        return self._client._deadline(timeout)
 
     async def _run(self, work: Flow[T]) -> T:
-        return await engine.run(work, self._client._transport)
+        return await self._client._run(work)
 
 
 class AsyncListing:

@@ -6,17 +6,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import warnings
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ..config import Credentials, Retry, instance, seconds, whole
-from ..engine import threads as engine
+from ..config import Credentials, Retry, whole
 from ..engine.effects import Compute, Flow
 from ..errors import ConfigError
-from ..http import threads as http
 from ..http.models import Buffer, Origin
+from ..http.service import client as service
 from ..storage import ProgressCallback, ProgressReporter, check_progress
 from . import flow, wire
 from .models import (
@@ -34,6 +32,8 @@ from .target import FileTarget
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 T = TypeVar("T")
 _MOST_WORKERS = 64
 _MIB = 1024 * 1024
@@ -49,7 +49,7 @@ _REGIONS = {
 }
 
 
-class Client:
+class Client(service.ServiceClient[flow.Settings]):
     """Speaks to Tencent COS by its v4 JSON API. May be used by many callers at a time.
 
     Args:
@@ -63,6 +63,10 @@ class Client:
             beyond 4 MiB.
         retry: how often a request is tried; 3 times by default.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -80,10 +84,9 @@ class Client:
         timeout: float | str = 30.0,
         retry: Retry | None = None,
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
         if isinstance(appid, bool) or not str(appid).isdecimal():
             raise ConfigError(f"appid must be a number, not {appid!r}")
         if not isinstance(region, str) or (region and not _REGION.fullmatch(region)):
@@ -93,16 +96,15 @@ class Client:
         short = _REGIONS.get(region, region)
         self._download = download_endpoint or f"https://{{bucket}}.cos{short}.myqcloud.com"
         Origin.parse(self._download.replace("{bucket}", "b"), "download_endpoint")
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=Credentials(secret_id, secret_key),
             appid=str(appid),
             origin=Origin.parse(endpoint or f"https://{short}.file.myqcloud.com", "endpoint"),
             nonce=lambda: secrets.randbelow(_LARGEST_NONCE),
             boundary=lambda: secrets.token_hex(16),
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("cos", timeout, retry),
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.appid}, {str(self._settings.origin)!r})"
@@ -125,26 +127,8 @@ class Client:
         opened._owns_client = True
         return opened
 
-    def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        self._transport.close()
-
     def __enter__(self) -> Client:
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
 
 
 class Bucket:
@@ -503,10 +487,10 @@ class Bucket:
         return self._client._download.replace("{bucket}", f"{self.name}-{self._settings.appid}")
 
     def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+        return self._client._deadline(timeout)
 
     def _run(self, work: Flow[T]) -> T:
-        return engine.run(work, self._client._transport)
+        return self._client._run(work)
 
 
 class Listing:

@@ -9,13 +9,17 @@ import os
 import time
 import weakref
 from collections import deque
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from ..errors import ClosedError, ConfigError, ProtocolError
+from ..errors import ClosedError, ConfigError, ProtocolError, TransportError, WirespeedError
+from ..telemetry import EndpointStatus, Telemetry
 from . import failures
-from .codec import encode_head, new_reader
+from .codec import LAST_CHUNK, encode_head, encode_tunnel, frame_chunk, new_reader
+from .dial import HEAD_START
 from .idle import readable
-from .models import Limits, Origin, Request, Response
+from .models import CONSENT, Buffer, Limits, Origin, Request, Response
+from .proxy import Proxies, Proxy
 from .tls import default_context
 
 if TYPE_CHECKING:
@@ -34,11 +38,13 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin, limits: Limits, codec: str) -> None:
         self.reader = new_reader(limits, codec)
+        self.origin = origin
         self.idle_since = 0.0
-        self._origin = origin
+        self.received = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Response] | None = None
+        self._consent: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -63,14 +69,18 @@ class _Connection(asyncio.Protocol):
         if waiter is None or waiter.done():
             self._ended = True
             return
+        self.received += len(data)
         try:
             if self.reader.feed(data):
                 waiter.set_result(self.reader.response())
-        except ProtocolError as error:
-            failures.locate(error, self._origin)
+        except Exception as error:
+            if isinstance(error, ProtocolError):
+                failures.locate(error, self.origin)
             waiter.set_exception(error)
         if waiter.done():
             self.resume_writing()
+        if self.reader.continued:
+            self._give_consent()
 
     def eof_received(self) -> bool:
         self._ended = True
@@ -79,6 +89,11 @@ class _Connection(asyncio.Protocol):
             waiter.set_result(self.reader.response())
         return False
 
+    def _give_consent(self) -> None:
+        consent, self._consent = self._consent, None
+        if consent is not None and not consent.done():
+            consent.set_result(None)
+
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
 
@@ -86,13 +101,16 @@ class _Connection(asyncio.Protocol):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._give_consent()
 
     def _fail(self, how: Any, *details: object) -> None:
         waiter = self._waiter
         if waiter is None or waiter.done():
             return
         try:
-            how(self._origin, *details)
+            how(self.origin, *details)
         except Exception as error:
             waiter.set_exception(error)
 
@@ -139,15 +157,19 @@ class _Connection(asyncio.Protocol):
         self, request: Request, head: bytes, body: list[memoryview], deadline: float
     ) -> Response:
         """Send and receive; after an error or a cancellation the connection is dead."""
-        self.reader.start(request.method)
+        self.reader.start(request.method, request.sink)
+        self.received = 0
         self._sent = False
         waiter: asyncio.Future[Response] = self._loop.create_future()
         self._waiter = waiter
         self._set_deadline(deadline)
         try:
             if self._ended:
-                failures.exchanging(self._origin, ConnectionResetError("closed by peer"), False)
-            await self._send(head, body, waiter)
+                failures.exchanging(self.origin, ConnectionResetError("closed by peer"), False)
+            if request.stream is None and not request.expect_continue:
+                await self._send(head, body, waiter)
+            else:
+                await self._send_in_steps(request, head, body, waiter)
             response = await waiter
         finally:
             self._waiter = None
@@ -168,7 +190,8 @@ class _Connection(asyncio.Protocol):
         if size <= _JOIN:
             transport.write(b"".join((head, *body)))
             return
-        transport.write(head)
+        if head:
+            transport.write(head)
         for view in body:
             for at in range(0, len(view), _SLICE):
                 # An answer or an error that comes first makes the rest pointless.
@@ -178,6 +201,77 @@ class _Connection(asyncio.Protocol):
                 transport.write(view[at : at + _SLICE])
                 if self._room is not None:
                     await self._room
+
+    async def _send_in_steps(
+        self,
+        request: Request,
+        head: bytes,
+        body: list[memoryview],
+        waiter: asyncio.Future[Response],
+    ) -> None:
+        """Send a head, wait for consent where that is asked for, then the body or the stream."""
+        if request.expect_continue:
+            consent = self._consent = self._loop.create_future()
+            await self._send(head, [], waiter)
+            timer = self._loop.call_later(CONSENT, self._give_consent)
+            try:
+                await consent
+            finally:
+                timer.cancel()
+                self._consent = None
+            if waiter.done():
+                self.reader.reusable = False
+                return
+            head = b""
+        if request.stream is None:
+            await self._send(head, body, waiter)
+            return
+        if head:
+            await self._send(head, [], waiter)
+        pieces = request.stream
+        if isinstance(pieces, AsyncIterable):
+            async for piece in pieces:
+                await self._send_chunk(piece, waiter)
+        else:
+            for piece in pieces:
+                await self._send_chunk(piece, waiter)
+        await self._send(LAST_CHUNK, [], waiter)
+
+    async def _send_chunk(self, piece: Buffer, waiter: asyncio.Future[Response]) -> None:
+        if waiter.done():
+            self.reader.reusable = False
+            return
+        views = [memoryview(part).cast("B") for part in frame_chunk(piece)]
+        await self._send(b"", views, waiter)
+        if self._room is not None:
+            await self._room
+
+
+class _Tunnel(asyncio.Protocol):
+    """The dialogue with a proxy before a connection becomes the server's."""
+
+    def __init__(self, origin: Origin, proxy: Proxy, limits: Limits, codec: str) -> None:
+        self._request = encode_tunnel(origin, proxy.authorization)
+        self._reader = new_reader(limits, codec)
+        self._reader.start("CONNECT")
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self._request)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.answer.done():
+            reason = error or ConnectionResetError("the proxy closed the connection")
+            self.answer.set_exception(reason)
+
+    def data_received(self, data: bytes) -> None:
+        if self.answer.done():
+            return
+        try:
+            if self._reader.feed(data):
+                self.answer.set_result(self._reader.response())
+        except ProtocolError as error:
+            self.answer.set_exception(error)
 
 
 class Transport:
@@ -193,6 +287,8 @@ class Transport:
         tls: an `ssl.SSLContext`; by default one that verifies the peer.
         limits: what a response may measure.
         codec: "httptools", "h11", or "" for the first of them that is installed.
+        proxy: a proxy's URL, "" for none, None for those of the environment.
+        telemetry: what is told of exchanges; one of its own by default.
     """
 
     def __init__(
@@ -205,6 +301,8 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         codec: str = "",
+        proxy: str | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
@@ -216,6 +314,10 @@ class Transport:
         self._idle: dict[Origin, deque[_Connection]] = {}
         self._slots: dict[Origin, asyncio.Semaphore] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._active: set[_Connection] = set()
+        self._proxies = Proxies(proxy)
+        self._telemetry = telemetry or Telemetry("")
+        self._failing: set[Origin] = set()
         self._closed = False
         _transports.add(self)
 
@@ -237,7 +339,8 @@ class Transport:
         origin: Origin = effect.endpoint
         request: Request = effect.request
         body = request.buffers()
-        head = encode_head(request, origin, sum(map(len, body)))
+        proxy = self._proxies.find(origin) if self._proxies and origin.scheme == "http" else None
+        head = encode_head(request, origin, request.length(body), proxy)
         slots = await self._take_slot(origin, effect.deadline)
         try:
             return await self._carry_out(origin, request, head, body, effect.deadline)
@@ -267,18 +370,30 @@ class Transport:
         deadline: float,
     ) -> Response:
         started = time.monotonic()
-        connection = await self._acquire(origin, started, deadline)
+        connection = None
         try:
+            connection = await self._acquire(origin, started, deadline)
+            self._active.add(connection)
             response = await connection.exchange(request, head, body, deadline)
         except BaseException as error:
-            connection.close()
+            if connection is not None:
+                self._active.discard(connection)
+                connection.close()
+            if isinstance(error, TransportError):
+                self._failing.add(origin)
+            self._telemetry.add_failure()
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%r at %s failed: %s", request, origin, type(error).__name__)
             raise
+        spent = time.monotonic() - started
+        self._telemetry.add_exchange(len(head) + sum(map(len, body)), connection.received, spent)
         if _log.isEnabledFor(logging.DEBUG):
-            spent = (time.monotonic() - started) * 1000
-            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent)
+            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent * 1000)
+        self._active.discard(connection)
         self._release(origin, connection)
+        if origin in self._failing:
+            self._failing.discard(origin)
+            self._telemetry.emit("reconnect", endpoint=str(origin))
         return response
 
     def _bind(self) -> None:
@@ -298,27 +413,55 @@ class Transport:
         return await self._connect(origin, min(deadline, now + self._connect_timeout))
 
     async def _connect(self, origin: Origin, deadline: float) -> _Connection:
-        loop = asyncio.get_running_loop()
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             failures.connecting(origin, TimeoutError())
-        context = (self._tls or default_context()) if origin.scheme == "https" else None
         connection = _Connection(origin, self._limits, self._codec)
+        proxy = self._proxies.find(origin) if self._proxies else None
         try:
-            await asyncio.wait_for(
-                loop.create_connection(lambda: connection, origin.host, origin.port, ssl=context),
-                remaining,
-            )
+            await asyncio.wait_for(self._dial(connection, origin, proxy), remaining)
         except asyncio.TimeoutError:
             connection.close()
             _raise_timeout(origin)
-        except (OSError, UnicodeError) as error:
+        except BaseException as error:
             connection.close()
-            failures.connecting(origin, error)
-        except BaseException:
-            connection.close()
+            if isinstance(error, (OSError, UnicodeError)) and not isinstance(error, WirespeedError):
+                failures.connecting(origin, error)
             raise
+        self._telemetry.add("connections")
         return connection
+
+    async def _dial(self, connection: _Connection, origin: Origin, proxy: Proxy | None) -> None:
+        """Connect to a server, by its proxy where there is one."""
+        loop = asyncio.get_running_loop()
+        context = (self._tls or default_context()) if origin.scheme == "https" else None
+        if proxy is None or context is None:
+            first = proxy.origin if proxy else origin
+            await loop.create_connection(
+                lambda: connection,
+                first.host,
+                first.port,
+                ssl=context,
+                happy_eyeballs_delay=HEAD_START,
+            )
+            return
+        tunnel = _Tunnel(origin, proxy, self._limits, self._codec)
+        transport, _ = await loop.create_connection(
+            lambda: tunnel,
+            proxy.origin.host,
+            proxy.origin.port,
+            happy_eyeballs_delay=HEAD_START,
+        )
+        try:
+            failures.check_tunnel(origin, proxy.origin, await tunnel.answer)
+            secured = await loop.start_tls(
+                transport, connection, context, server_hostname=origin.host
+            )
+        except BaseException:
+            transport.abort()
+            raise
+        assert secured is not None
+        connection.connection_made(secured)
 
     def _release(self, origin: Origin, connection: _Connection) -> None:
         idle = self._idle.setdefault(origin, deque())
@@ -332,6 +475,16 @@ class Transport:
     def idle_connections(self) -> int:
         """How many idle connections are kept."""
         return sum(map(len, self._idle.values()))
+
+    def endpoints(self) -> dict[str, EndpointStatus]:
+        """Return how each server is doing that was spoken to."""
+        active = [connection.origin for connection in self._active]
+        return {
+            str(origin): EndpointStatus(
+                origin not in self._failing, active.count(origin), len(self._idle.get(origin, ()))
+            )
+            for origin in self._slots
+        }
 
     async def close(self) -> None:
         """Close the idle connections; those in use close as they end. Twice is fine."""
@@ -361,12 +514,33 @@ class Transport:
         """After a fork: the connections and their loop are the parent's."""
         self._idle = {}
         self._slots = {}
+        self._active = set()
         self._loop = None
 
 
 def _raise_timeout(origin: Origin) -> NoReturn:
     # Python 3.10 has an asyncio.TimeoutError of its own.
     failures.connecting(origin, TimeoutError())
+
+
+def open_transport(
+    *,
+    tls: ssl.SSLContext | None,
+    proxy: str | None,
+    session: object | None,
+    telemetry: Telemetry,
+    connections: int,
+) -> Transport:
+    """Return a client's transport.
+
+    Raises:
+        ConfigError: a session was given.
+    """
+    if session is not None:
+        raise ConfigError(
+            "session must be None: requests blocks the event loop; use the sync client"
+        )
+    return Transport(tls=tls, proxy=proxy, telemetry=telemetry, max_idle=connections)
 
 
 _transports: weakref.WeakSet[Transport] = weakref.WeakSet()

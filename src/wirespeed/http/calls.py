@@ -8,13 +8,44 @@ from typing import TypeVar
 
 from ..config import Clock, Retry
 from ..engine.effects import Exchange, Flow, Sleep
-from ..errors import ProtocolError, ServiceError, TransportError
+from ..errors import (
+    DeadlineExceeded,
+    ProtocolError,
+    ServiceError,
+    Throttled,
+    TransportError,
+    WirespeedError,
+)
+from ..telemetry import Telemetry
 from .models import Origin, Request, Response
 
 T = TypeVar("T")
 _FREE_BODY = 4 * 1024 * 1024
 _SLOWEST = 64 * 1024
-_LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 60.0
+"""Seconds that an answer may make us wait at most."""
+
+
+class Budget:
+    """What a client may still spend on retries."""
+
+    __slots__ = ("_full", "left")
+
+    def __init__(self, full: int = 500) -> None:
+        self._full = self.left = full
+
+    def spend(self, error: WirespeedError) -> bool:
+        """Pay for a retry after `error`; False where too little is left."""
+        cost = 10 if isinstance(error, DeadlineExceeded) else 5
+        if self.left < cost:
+            return False
+        self.left -= cost
+        return True
+
+    def pay_back(self, retries: int) -> None:
+        """Take back what the retries of a call cost that went well, or 1."""
+        if self.left < self._full:
+            self.left = min(self._full, self.left + max(1, 5 * retries))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +58,16 @@ class Patience:
             has beyond 4 MiB.
         retry: how often a request is tried and how long it waits between.
         clock: time and randomness.
+        telemetry: what is told of retries; one of its own by default.
+        budget: what retries may cost; one of its own by default.
     """
 
     service: str
     timeout: float
     retry: Retry
     clock: Clock = field(default_factory=Clock)
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry(""))
+    budget: Budget = field(default_factory=Budget)
 
     def deadline(self, timeout: float | None) -> float:
         """Return when a call that may take `timeout` seconds must be over."""
@@ -81,7 +116,9 @@ def call(
         try:
             made = request()
             response = yield Exchange(origin, made, min(deadline, now() + patience.allow(made)))
-            return parse(response)
+            result = parse(response)
+            patience.budget.pay_back(attempt - 1)
+            return result
         except (TransportError, ServiceError, ProtocolError) as error:
             error.service = patience.service
             error.attempts = attempt
@@ -89,15 +126,38 @@ def call(
             unknown = error.outcome == "unknown"
             if doubt is not None and unknown:
                 doubt.exists = True
+            if isinstance(error, Throttled):
+                patience.telemetry.add("throttled")
+                patience.telemetry.emit(
+                    "throttle", endpoint=error.endpoint, attempt=attempt, error=error
+                )
             if not error.retryable or attempt >= retry.attempts or (unknown and not ambiguous):
                 raise
-            delay = max(retry.delay(attempt, patience.clock.random()), _pause(response))
+            pause = _pause(response, patience.clock)
+            delay = max(retry.delay(attempt, patience.clock.random()), pause)
             if now() + delay >= deadline:
                 raise
+            if not patience.budget.spend(error):
+                patience.telemetry.add("retry_budget_exhausted")
+                raise
+            patience.telemetry.add("retries")
+            patience.telemetry.emit(
+                "retry", endpoint=error.endpoint, attempt=attempt, delay=delay, error=error
+            )
         yield Sleep(delay)
 
 
-def _pause(response: Response | None) -> float:
-    """Return the seconds that an answer asks us to wait."""
-    text = "" if response is None else response.header("retry-after")
-    return min(float(text), _LONGEST_PAUSE) if text.isascii() and text.isdigit() else 0.0
+def _pause(response: Response | None, clock: Clock) -> float:
+    """Return the seconds that an answer asks us to wait: a number, or until a date."""
+    text = "" if response is None else response.header("retry-after").strip()
+    if not text:
+        return 0.0
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_PAUSE)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        then = parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, then - clock.wall()), LONGEST_PAUSE)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import ConfigError, FrameTooLarge, ProtocolError
 from .models import Buffer, Limits, Origin, Request, Response
+from .proxy import Proxy
+
+Sink = Callable[[bytes], object]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
@@ -20,8 +24,16 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
 
 
-def encode_head(request: Request, origin: Origin, length: int) -> bytes:
-    """Return the head of a request whose body has `length` bytes.
+def encode_head(
+    request: Request, origin: Origin, length: int | None, proxy: Proxy | None = None
+) -> bytes:
+    """Return the head of a request.
+
+    Args:
+        request: what is sent.
+        origin: where it goes.
+        length: bytes of its body; None where the body is sent in chunks.
+        proxy: the proxy that it is sent to instead.
 
     Raises:
         ConfigError: method, target or a header holds what would break the head; the message
@@ -29,9 +41,12 @@ def encode_head(request: Request, origin: Origin, length: int) -> bytes:
     """
     if not _TOKEN.fullmatch(request.method):
         raise ConfigError(f"the method {request.method!r} is not an HTTP token")
-    if not _TARGET.fullmatch(request.target):
+    target = request.target
+    if not _TARGET.fullmatch(target):
         raise ConfigError("the request target must begin with / and be printable ASCII")
-    lines = [f"{request.method} {request.target} HTTP/1.1\r\n{_host_line(origin)}"]
+    if proxy is not None:
+        target = f"{origin.scheme}://{origin.host_header}{target}"
+    lines = [f"{request.method} {target} HTTP/1.1\r\n{_host_line(origin)}"]
     for name, value in request.headers:
         _check_name(name)
         plain = value.isascii() and value.isprintable()
@@ -41,10 +56,34 @@ def encode_head(request: Request, origin: Origin, length: int) -> bytes:
                 "and no space at its ends"
             )
         lines.append(f"{name}: {value}\r\n")
-    if length or request.method in ("POST", "PUT", "PATCH"):
+    if proxy is not None and proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}\r\n")
+    if length is None:
+        lines.append("Transfer-Encoding: chunked\r\n")
+    elif length or request.method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {length}\r\n")
+    if request.expect_continue:
+        lines.append("Expect: 100-continue\r\n")
     lines.append("Accept-Encoding: identity\r\n\r\n")
     return "".join(lines).encode("latin-1")
+
+
+def encode_tunnel(origin: Origin, authorization: str) -> bytes:
+    """Return the request that asks a proxy for a connection to a server."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    head = f"CONNECT {host}:{origin.port} HTTP/1.1\r\nHost: {host}:{origin.port}\r\n"
+    if authorization:
+        head += f"Proxy-Authorization: {authorization}\r\n"
+    return f"{head}\r\n".encode("ascii")
+
+
+def frame_chunk(piece: Buffer) -> list[Buffer]:
+    """Return a piece of a chunked body with its framing; nothing for an empty one."""
+    size = memoryview(piece).nbytes
+    return [b"%x\r\n" % size, piece, b"\r\n"] if size else []
+
+
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 @functools.lru_cache(maxsize=64)
@@ -71,15 +110,21 @@ class ResponseReader(Protocol):
     Attributes:
         began: whether a byte of the current response came.
         complete: whether it is whole.
+        continued: whether "100 Continue" came.
         reusable: whether the connection may carry another request; judge it when complete.
     """
 
     began: bool
     complete: bool
+    continued: bool
     reusable: bool
 
-    def start(self, method: str) -> None:
-        """Expect the response to a request of that method."""
+    def start(self, method: str, sink: Sink | None = None) -> None:
+        """Expect the response to a request of that method.
+
+        `sink` gets the body of a 2xx response piece by piece, and the response has none then.
+        What it raises ends the response.
+        """
 
     def feed(self, data: Buffer) -> bool:
         """Take bytes as they came; return `complete`.
@@ -102,8 +147,10 @@ class _Assembly:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._head_only = False
+        self._sink: Sink | None = None
         self.began = False
         self.complete = False
+        self.continued = False
         self.reusable = False
         self._clear()
 
@@ -116,10 +163,12 @@ class _Assembly:
         self._head_size = 0
         self._wire_size = 0
 
-    def _start(self, method: str) -> None:
-        self._head_only = method == "HEAD"
+    def _start(self, method: str, sink: Sink | None) -> None:
+        self._head_only = method in ("HEAD", "CONNECT")
+        self._sink = sink
         self.began = False
         self.complete = False
+        self.continued = False
         self.reusable = False
         self._clear()
 
@@ -133,6 +182,9 @@ class _Assembly:
 
     def _add_body(self, data: bytes) -> None:
         self._body_size += len(data)
+        if self._sink is not None and 200 <= self._status < 300:
+            self._sink(data)
+            return
         if self._body_size > self._limits.body:
             raise FrameTooLarge(f"the response's body passes {self._limits.body} bytes")
         self._body.append(data)
@@ -166,10 +218,11 @@ class HttptoolsReader(_Assembly):
         self._in_head = True
         self._failure: Exception | None = None
 
-    def start(self, method: str) -> None:
+    def start(self, method: str, sink: Sink | None = None) -> None:
         """Expect the response to a request of that method."""
-        self._start(method)
+        self._start(method, sink)
         self._in_head = True
+        self._failure = None
 
     def feed(self, data: Buffer) -> bool:
         """Take bytes as they came; return `complete`."""
@@ -236,7 +289,7 @@ class HttptoolsReader(_Assembly):
             return
         try:
             self._add_body(data)
-        except FrameTooLarge as error:
+        except Exception as error:
             self._failure = error
             raise
 
@@ -245,6 +298,7 @@ class HttptoolsReader(_Assembly):
         if self.complete:
             return
         if 100 <= self._status < 200 and self._status != 101:
+            self.continued = self.continued or self._status == 100
             self._clear()
             self._in_head = True
             return
@@ -262,13 +316,14 @@ class H11Reader(_Assembly):
         self._h11: Any = h11
         self._connection: Any = None
 
-    def start(self, method: str) -> None:
+    def start(self, method: str, sink: Sink | None = None) -> None:
         """Expect the response to a request of that method."""
-        self._start(method)
+        self._start(method, sink)
         h11 = self._h11
         connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.head)
         # The request itself was written by `encode_head`; h11 only has to know its method.
-        connection.send(h11.Request(method=method, target="/", headers=[("Host", "-")]))
+        known = "HEAD" if self._head_only else method
+        connection.send(h11.Request(method=known, target="/", headers=[("Host", "-")]))
         connection.send(h11.EndOfMessage())
         self._connection = connection
 
@@ -304,6 +359,8 @@ class H11Reader(_Assembly):
                     self._reason = bytes(event.reason).decode("latin-1")
                     for name, value in event.headers:
                         self._add_header(bytes(name), bytes(value))
+                elif type(event) is h11.InformationalResponse:
+                    self.continued = self.continued or event.status_code == 100
                 elif type(event) is h11.Data:
                     self._add_body(bytes(event.data))
                 elif type(event) is h11.EndOfMessage:

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from ..errors import ConnectError, DeadlineExceeded, ProtocolError, TlsError, TransportError
-from .models import Origin
+from .models import Origin, Response
 
 
 def _reason(error: BaseException) -> str:
@@ -32,18 +32,23 @@ def connecting(origin: Origin, error: BaseException) -> NoReturn:
             outcome="not_sent",
         ) from error
     if _is_tls(error):
-        hint = "is the server's port https?" if "WRONG_VERSION" in str(error) else ""
-        raise TlsError(
-            f"the TLS handshake with {endpoint} failed: {_reason(error)}",
-            endpoint=endpoint,
-            outcome="not_sent",
-            hint=hint,
-        ) from error
+        insecure(origin, error)
     raise ConnectError(
         f"cannot connect to {endpoint}: {_reason(error)}",
         endpoint=endpoint,
         retryable=True,
         outcome="not_sent",
+    ) from error
+
+
+def insecure(origin: Origin, error: BaseException) -> NoReturn:
+    """Raise for a TLS handshake that failed: nothing was sent."""
+    endpoint = str(origin)
+    raise TlsError(
+        f"the TLS handshake with {endpoint} failed: {_reason(error)}",
+        endpoint=endpoint,
+        outcome="not_sent",
+        hint="is the server's port https?" if "WRONG_VERSION" in str(error) else "",
     ) from error
 
 
@@ -90,3 +95,18 @@ def locate(error: ProtocolError, origin: Origin) -> None:
     """Add to a codec's error where it came from; the request was sent."""
     error.endpoint = str(origin)
     error.outcome = "unknown"
+
+
+def check_tunnel(origin: Origin, proxy: Origin, response: Response) -> None:
+    """Raise for a proxy that gave no connection to the server: nothing was sent to it."""
+    if 200 <= response.status < 300:
+        return
+    wants_key = response.status == 407
+    raise ConnectError(
+        f"the proxy {proxy} gives no connection to {origin}: {response.status} {response.reason}",
+        status=response.status,
+        endpoint=str(origin),
+        retryable=response.status >= 500,
+        outcome="not_sent",
+        hint="give the proxy's URL a user and password" if wants_key else "",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,6 +10,9 @@ from ..errors import ConfigError
 
 Buffer = bytes | bytearray | memoryview
 Headers = Sequence[tuple[str, str]]
+
+CONSENT = 1.0
+"""Seconds to wait for "100 Continue" before the body is sent all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,14 @@ class Request:
             the client's own and refused.
         body: a buffer, or several that are sent one after the other. They are not copied and
             must not change until the exchange ends.
+        stream: the body instead: buffers as they come, each sent before the next is asked for,
+            in chunks. An async iterable is for asyncio alone.
+        sink: called with each piece of a 2xx response's body, which is not kept then.
+        expect_continue: ask the server for its consent before the body is sent, and wait for it
+            up to a second.
     """
 
-    __slots__ = ("body", "headers", "method", "target")
+    __slots__ = ("body", "expect_continue", "headers", "method", "sink", "stream", "target")
 
     def __init__(
         self,
@@ -86,11 +94,18 @@ class Request:
         target: str,
         headers: Headers = (),
         body: Buffer | Sequence[Buffer] = b"",
+        *,
+        stream: Iterable[Buffer] | AsyncIterable[Buffer] | None = None,
+        sink: Callable[[bytes], object] | None = None,
+        expect_continue: bool = False,
     ) -> None:
         self.method = method
         self.target = target
         self.headers = headers
         self.body = body
+        self.stream = stream
+        self.sink = sink
+        self.expect_continue = expect_continue
 
     def buffers(self) -> list[memoryview]:
         """Return the body as byte views, the empty ones left out."""
@@ -98,6 +113,10 @@ class Request:
         pieces = [body] if isinstance(body, (bytes, bytearray, memoryview)) else body
         views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
         return views
+
+    def length(self, buffers: Sequence[memoryview]) -> int | None:
+        """Return the bytes of the body, whose buffers these are; None for a stream."""
+        return sum(map(len, buffers)) if self.stream is None else None
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target.partition('?')[0]}>"

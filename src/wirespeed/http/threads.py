@@ -12,20 +12,26 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ClosedError, ProtocolError, WirespeedError
+from ..errors import ClosedError, ConfigError, ProtocolError, TransportError, WirespeedError
+from ..telemetry import EndpointStatus, Telemetry
 from . import failures
-from .codec import encode_head, new_reader
+from .codec import LAST_CHUNK, encode_head, frame_chunk, new_reader
+from .dial import dial
 from .idle import readable
-from .models import Limits, Origin, Request, Response
-from .tls import default_context
+from .models import CONSENT, Limits, Origin, Request, Response
+from .proxy import Proxies
 
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
     from ..engine.effects import Exchange
+    from .session import SessionTransport
 
 _log = logging.getLogger("wirespeed.http")
 
@@ -42,53 +48,16 @@ _KERNEL_TIMEOUTS = sys.platform in ("linux", "darwin") and struct.calcsize("l") 
 class _Connection:
     """One connection, used by one exchange at a time."""
 
-    def __init__(
-        self,
-        origin: Origin,
-        deadline: float,
-        tls: ssl.SSLContext | None,
-        limits: Limits,
-        codec: str,
-    ) -> None:
+    def __init__(self, origin: Origin, sock: socket.socket, limits: Limits, codec: str) -> None:
         self.reader = new_reader(limits, codec)
+        self.origin = origin
         self.idle_since = 0.0
+        self.received = 0
         self._timeout = -1.0
-        self._origin = origin
         self._kernel_timeouts = _KERNEL_TIMEOUTS and origin.scheme == "http"
-        self._socket = self._connect(deadline, tls)
-
-    def _connect(self, deadline: float, tls: ssl.SSLContext | None) -> socket.socket:
-        origin = self._origin
-        try:
-            failure: OSError | None = None
-            found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-            for family, kind, protocol, _, address in found:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    raise TimeoutError
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    sock.settimeout(remaining)
-                    sock.connect(address)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    if origin.scheme == "https":
-                        context = tls or default_context()
-                        return context.wrap_socket(sock, server_hostname=origin.host)
-                    if self._kernel_timeouts:
-                        sock.setblocking(True)
-                    return sock
-                except TimeoutError:
-                    sock.close()
-                    raise
-                except OSError as error:
-                    sock.close()
-                    failure = error
-                except BaseException:
-                    sock.close()
-                    raise
-            raise failure or OSError("the host has no address")
-        except (OSError, UnicodeError) as error:
-            failures.connecting(origin, error)
+        if self._kernel_timeouts:
+            sock.setblocking(True)
+        self._socket = sock
 
     def close(self) -> None:
         self._socket.close()
@@ -122,21 +91,25 @@ class _Connection:
         self, request: Request, head: bytes, body: list[memoryview], deadline: float
     ) -> Response:
         """Send and receive; raises an error of this package, after which the connection is dead."""
-        self.reader.start(request.method)
+        self.reader.start(request.method, request.sink)
+        self.received = 0
         self._sent = False
         try:
             try:
-                self._send(head, body, deadline)
+                if request.stream is None and not request.expect_continue:
+                    self._send(head, body, deadline)
+                elif self._send_in_steps(request, head, body, deadline):
+                    return self.reader.response()
             except ConnectionError as error:
                 return self._early_answer(error, deadline)
             return self._receive(deadline)
         except ProtocolError as error:
-            failures.locate(error, self._origin)
+            failures.locate(error, self.origin)
             raise
         except OSError as error:
             if isinstance(error, WirespeedError):
                 raise
-            failures.exchanging(self._origin, error, self._sent)
+            failures.exchanging(self.origin, error, self._sent)
 
     def _send(self, head: bytes, body: list[memoryview], deadline: float) -> None:
         size = sum(map(len, body))
@@ -162,7 +135,37 @@ class _Connection:
             if count:
                 buffers[0] = buffers[0][count:]
 
-    def _receive(self, deadline: float) -> Response:
+    def _send_in_steps(
+        self, request: Request, head: bytes, body: list[memoryview], deadline: float
+    ) -> bool:
+        """Send a head, wait for consent where that is asked for, then the body or the stream.
+
+        Returns:
+            Whether the answer came instead of the consent.
+        """
+        if request.expect_continue:
+            self._send(head, [], deadline)
+            with contextlib.suppress(TimeoutError):
+                self._receive(min(deadline, time.monotonic() + CONSENT), until_continued=True)
+            if self.reader.complete:
+                self.reader.reusable = False
+                return True
+            head = b""
+        if request.stream is None:
+            self._send(head, body, deadline)
+            return False
+        pieces = request.stream
+        if not isinstance(pieces, Iterable):
+            raise ConfigError("an async iterable can be sent by asyncio clients alone")
+        if head:
+            self._send(head, [], deadline)
+        for piece in pieces:
+            views = [memoryview(part).cast("B") for part in frame_chunk(piece)]
+            self._send(b"", views, deadline)
+        self._send(LAST_CHUNK, [], deadline)
+        return False
+
+    def _receive(self, deadline: float, until_continued: bool = False) -> Response:
         reader = self.reader
         sock = self._socket
         while True:
@@ -175,8 +178,9 @@ class _Connection:
             if not data:
                 if reader.end_of_stream():
                     return reader.response()
-                failures.ended_early(self._origin, reader.began)
-            if reader.feed(data):
+                failures.ended_early(self.origin, reader.began)
+            self.received += len(data)
+            if reader.feed(data) or (until_continued and reader.continued):
                 return reader.response()
 
     def _early_answer(self, error: ConnectionError, deadline: float) -> Response:
@@ -202,6 +206,8 @@ class Transport:
         tls: an `ssl.SSLContext`; by default one that verifies the peer.
         limits: what a response may measure.
         codec: "httptools", "h11", or "" for the first of them that is installed.
+        proxy: a proxy's URL, "" for none, None for those of the environment.
+        telemetry: what is told of exchanges; one of its own by default.
     """
 
     def __init__(
@@ -214,6 +220,8 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         codec: str = "",
+        proxy: str | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
@@ -225,6 +233,9 @@ class Transport:
         self._idle: dict[Origin, deque[_Connection]] = {}
         self._slots: dict[Origin, SimpleQueue[None]] = {}
         self._active: set[_Connection] = set()
+        self._proxies = Proxies(proxy)
+        self._telemetry = telemetry or Telemetry("")
+        self._failing: set[Origin] = set()
         self._closed = False
         _transports.add(self)
 
@@ -244,7 +255,8 @@ class Transport:
         origin: Origin = effect.endpoint
         request: Request = effect.request
         body = request.buffers()
-        head = encode_head(request, origin, sum(map(len, body)))
+        proxy = self._proxies.find(origin) if self._proxies and origin.scheme == "http" else None
+        head = encode_head(request, origin, request.length(body), proxy)
         slots = self._slots.get(origin) or self._new_slots(origin)
         started = time.monotonic()
         try:
@@ -272,21 +284,30 @@ class Transport:
         deadline: float,
     ) -> Response:
         started = time.monotonic()
-        connection = self._acquire(origin, started, deadline)
-        self._active.add(connection)
+        connection = None
         try:
+            connection = self._acquire(origin, started, deadline)
+            self._active.add(connection)
             response = connection.exchange(request, head, body, deadline)
         except BaseException as error:
-            self._active.discard(connection)
-            connection.close()
+            if connection is not None:
+                self._active.discard(connection)
+                connection.close()
+            if isinstance(error, TransportError):
+                self._failing.add(origin)
+            self._telemetry.add_failure()
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%r at %s failed: %s", request, origin, type(error).__name__)
             raise
+        spent = time.monotonic() - started
+        self._telemetry.add_exchange(len(head) + sum(map(len, body)), connection.received, spent)
         if _log.isEnabledFor(logging.DEBUG):
-            spent = (time.monotonic() - started) * 1000
-            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent)
+            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent * 1000)
         self._active.discard(connection)
         self._release(origin, connection)
+        if origin in self._failing:
+            self._failing.discard(origin)
+            self._telemetry.emit("reconnect", endpoint=str(origin))
         return response
 
     def _acquire(self, origin: Origin, now: float, deadline: float) -> _Connection:
@@ -300,7 +321,10 @@ class Transport:
                 return connection
             connection.close()
         deadline = min(deadline, now + self._connect_timeout)
-        return _Connection(origin, deadline, self._tls, self._limits, self._codec)
+        proxy = self._proxies.find(origin) if self._proxies else None
+        sock = dial(origin, proxy, deadline, self._tls, self._limits, self._codec)
+        self._telemetry.add("connections")
+        return _Connection(origin, sock, self._limits, self._codec)
 
     def _release(self, origin: Origin, connection: _Connection) -> None:
         idle = self._idle.setdefault(origin, deque())
@@ -316,6 +340,16 @@ class Transport:
     def idle_connections(self) -> int:
         """How many idle connections are kept."""
         return sum(map(len, list(self._idle.values())))
+
+    def endpoints(self) -> dict[str, EndpointStatus]:
+        """Return how each server is doing that was spoken to."""
+        active = [connection.origin for connection in list(self._active)]
+        return {
+            str(origin): EndpointStatus(
+                origin not in self._failing, active.count(origin), len(self._idle.get(origin, ()))
+            )
+            for origin in list(self._slots)
+        }
 
     def close(self) -> None:
         """Close the idle connections; those in use close as they end. Twice is fine."""
@@ -350,6 +384,22 @@ class Transport:
         self._idle = {}
         self._slots = {}
         self._active = set()
+
+
+def open_transport(
+    *,
+    tls: ssl.SSLContext | None,
+    proxy: str | None,
+    session: requests.Session | None,
+    telemetry: Telemetry,
+    connections: int,
+) -> Transport | SessionTransport:
+    """Return a client's transport: our own, or one over the caller's session."""
+    if session is None:
+        return Transport(tls=tls, proxy=proxy, telemetry=telemetry, max_idle=connections)
+    from .session import SessionTransport
+
+    return SessionTransport(session, telemetry=telemetry)
 
 
 _transports: weakref.WeakSet[Transport] = weakref.WeakSet()

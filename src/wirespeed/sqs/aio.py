@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ..config import Credentials, Retry, instance, seconds, whole
-from ..engine import aio as engine
+from ..config import Credentials, Retry, whole
 from ..engine.effects import Flow
 from ..errors import ConfigError, WirespeedError
-from ..http import aio as http
 from ..http.models import Origin
+from ..http.service import aio as service
 from . import flow, wire
 from .credentials import find_credentials, find_endpoint, find_region
 from .models import (
@@ -31,12 +29,14 @@ from .models import (
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _PAGE = 1000
 
 
-class AsyncClient:
+class AsyncClient(service.AsyncServiceClient[flow.Settings]):
     """Speaks to Amazon SQS, or to a server like it. May be used by many callers at a time.
 
     Args:
@@ -52,6 +52,10 @@ class AsyncClient:
             in `SendResult.possible_duplicate`; "raise" raises with `outcome` "unknown". Messages
             with a deduplication id are always safe to send again.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong, or there are no keys or no region.
@@ -68,26 +72,24 @@ class AsyncClient:
         retry: Retry | None = None,
         ambiguous: str = "retry",
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
         if ambiguous not in ("retry", "raise"):
             raise ConfigError(f'ambiguous must be "retry" or "raise", not {ambiguous!r}')
         region = find_region(profile) if region is None else region
         if not isinstance(region, str) or not region.isascii() or not region.isprintable():
             raise ConfigError(f'region must be a str such as "eu-west-1", not {region!r}')
         pair = find_credentials(profile) if credentials is None else credentials
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=_provider(pair),
             region=region,
             origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("sqs", timeout, retry),
             ambiguous=ambiguous == "retry",
             new_id=lambda: uuid.uuid4().hex,
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_CONNECTIONS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.region!r}, {str(self._settings.origin)!r})"
@@ -170,32 +172,8 @@ class AsyncClient:
         )
         return clock() - start
 
-    async def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        await self._transport.close()
-
     async def __aenter__(self) -> AsyncClient:
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
-
-    def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
-
-    async def _run(self, work: Flow[T]) -> T:
-        return await engine.run(work, self._transport)
 
 
 class AsyncQueue:

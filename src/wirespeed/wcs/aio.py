@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-import warnings
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..config import Credentials, Retry, instance, seconds, whole
-from ..engine import aio as engine
+from ..config import Credentials, Retry, whole
 from ..errors import ConfigError, Unsupported
-from ..http import aio as http
 from ..http.models import Buffer, Origin
+from ..http.service import aio as service
 from ..storage import FileSource, ProgressCallback, ProgressReporter, check_progress
 from . import flow, wire
 from .models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, UploadResult
@@ -22,12 +20,14 @@ from .models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, Up
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
 _NO_DOWNLOADS = "WCS objects are downloaded from the hosts of their owner"
 
 
-class AsyncClient:
+class AsyncClient(service.AsyncServiceClient[flow.Settings]):
     """Speaks to Wangsu WCS. May be used by many callers at a time; connections are kept.
 
     Args:
@@ -39,6 +39,10 @@ class AsyncClient:
             beyond 4 MiB.
         retry: how often a request is tried; 3 times by default.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -54,19 +58,17 @@ class AsyncClient:
         timeout: float | str = 30.0,
         retry: Retry | None = None,
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=Credentials(access_key, secret_key),
             upload=Origin.parse(upload_url, "upload_url"),
             manage=Origin.parse(manage_url, "manage_url"),
             nonce=functools.partial(secrets.token_hex, 16),
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("wcs", timeout, retry),
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -78,7 +80,7 @@ class AsyncClient:
         Raises:
             ConfigError: `name` is empty, has a colon or does not print.
         """
-        return AsyncBucket(name, self._settings, self._transport)
+        return AsyncBucket(self, wire.check_bucket(name))
 
     def open_bucket(self, name: str) -> AsyncBucket:
         """Return a bucket that closes this client when it is closed.
@@ -87,29 +89,11 @@ class AsyncClient:
             ConfigError: `name` is empty, has a colon or does not print.
         """
         opened = self.bucket(name)
-        opened._client = self
+        opened._owns_client = True
         return opened
-
-    async def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        await self._transport.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
 
 
 class AsyncBucket:
@@ -122,18 +106,18 @@ class AsyncBucket:
         name: the bucket's name.
     """
 
-    def __init__(self, name: str, settings: flow.Settings, transport: http.Transport) -> None:
-        self.name = wire.check_bucket(name)
-        self._settings = settings
-        self._transport = transport
-        self._client: AsyncClient | None = None
+    def __init__(self, client: AsyncClient, name: str) -> None:
+        self.name = name
+        self._client = client
+        self._settings = client._settings
+        self._owns_client = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
     async def close(self) -> None:
         """Close the client if this bucket came from `open_bucket`. Twice is fine."""
-        if self._client is not None:
+        if self._owns_client:
             await self._client.close()
 
     async def __aenter__(self) -> AsyncBucket:
@@ -148,7 +132,7 @@ class AsyncBucket:
         await self.close()
 
     def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+        return self._client._deadline(timeout)
 
     async def put(
         self,
@@ -183,7 +167,7 @@ class AsyncBucket:
             raise ConfigError(
                 f"data may have {FORM_LIMIT} bytes, not {view.nbytes}", hint="use upload_file"
             )
-        return await engine.run(
+        return await self._client._run(
             flow.put(
                 self._settings,
                 self.name,
@@ -192,8 +176,7 @@ class AsyncBucket:
                 wire.check_mime_type(mime_type),
                 overwrite,
                 self._deadline(timeout),
-            ),
-            self._transport,
+            )
         )
 
     async def upload_file(
@@ -243,7 +226,7 @@ class AsyncBucket:
             whole(piece_size, "piece_size", 1, block_size)
         check_progress(progress)
         clock = self._settings.clock.monotonic
-        return await engine.run(
+        return await self._client._run(
             flow.upload_file(
                 self._settings,
                 self.name,
@@ -254,8 +237,7 @@ class AsyncBucket:
                 mime_type=wire.check_mime_type(mime_type),
                 overwrite=overwrite,
                 deadline=self._deadline(timeout),
-            ),
-            self._transport,
+            )
         )
 
     async def get(
@@ -304,9 +286,8 @@ class AsyncBucket:
             ObjectNotFound: there is no such object.
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
-        return await engine.run(
-            flow.stat(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
-            self._transport,
+        return await self._client._run(
+            flow.stat(self._settings, self.name, wire.check_key(key), self._deadline(timeout))
         )
 
     async def delete(self, key: str, *, timeout: float | str | None = None) -> None:
@@ -316,9 +297,8 @@ class AsyncBucket:
             ObjectNotFound: there is no such object.
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
-        await engine.run(
-            flow.delete(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
-            self._transport,
+        await self._client._run(
+            flow.delete(self._settings, self.name, wire.check_key(key), self._deadline(timeout))
         )
 
     async def move(
@@ -365,9 +345,8 @@ class AsyncBucket:
         )  # fmt: skip
         if source == target:
             raise ConfigError("destination must be another key")
-        await engine.run(
-            flow.transfer(self._settings, op, source, target, self._deadline(timeout)),
-            self._transport,
+        await self._client._run(
+            flow.transfer(self._settings, op, source, target, self._deadline(timeout))
         )
 
     async def set_deadline(
@@ -380,11 +359,10 @@ class AsyncBucket:
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
         whole(days, "days", 0, 36_500)
-        await engine.run(
+        await self._client._run(
             flow.set_deadline(
                 self._settings, self.name, wire.check_key(key), days, self._deadline(timeout)
-            ),
-            self._transport,
+            )
         )
 
     def list(
@@ -421,11 +399,10 @@ class AsyncBucket:
     async def _page(
         self, prefix: str, marker: str, limit: int, mode: int, timeout: float | str | None
     ) -> ListPage:
-        return await engine.run(
+        return await self._client._run(
             flow.list_page(
                 self._settings, self.name, prefix, marker, limit, mode, self._deadline(timeout)
-            ),
-            self._transport,
+            )
         )
 
 

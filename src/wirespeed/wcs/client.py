@@ -6,16 +6,14 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..config import Credentials, Retry, instance, seconds, whole
-from ..engine import threads as engine
+from ..config import Credentials, Retry, whole
 from ..errors import ConfigError, Unsupported
-from ..http import threads as http
 from ..http.models import Buffer, Origin
+from ..http.service import client as service
 from ..storage import FileSource, ProgressCallback, ProgressReporter, check_progress
 from . import flow, wire
 from .models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, UploadResult
@@ -23,12 +21,14 @@ from .models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, Up
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
 _NO_DOWNLOADS = "WCS objects are downloaded from the hosts of their owner"
 
 
-class Client:
+class Client(service.ServiceClient[flow.Settings]):
     """Speaks to Wangsu WCS. May be used by many callers at a time; connections are kept.
 
     Args:
@@ -40,6 +40,10 @@ class Client:
             beyond 4 MiB.
         retry: how often a request is tried; 3 times by default.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -55,19 +59,17 @@ class Client:
         timeout: float | str = 30.0,
         retry: Retry | None = None,
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=Credentials(access_key, secret_key),
             upload=Origin.parse(upload_url, "upload_url"),
             manage=Origin.parse(manage_url, "manage_url"),
             nonce=functools.partial(secrets.token_hex, 16),
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("wcs", timeout, retry),
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_WORKERS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -79,7 +81,7 @@ class Client:
         Raises:
             ConfigError: `name` is empty, has a colon or does not print.
         """
-        return Bucket(name, self._settings, self._transport)
+        return Bucket(self, wire.check_bucket(name))
 
     def open_bucket(self, name: str) -> Bucket:
         """Return a bucket that closes this client when it is closed.
@@ -88,29 +90,11 @@ class Client:
             ConfigError: `name` is empty, has a colon or does not print.
         """
         opened = self.bucket(name)
-        opened._client = self
+        opened._owns_client = True
         return opened
-
-    def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        self._transport.close()
 
     def __enter__(self) -> Client:
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
 
 
 class Bucket:
@@ -123,18 +107,18 @@ class Bucket:
         name: the bucket's name.
     """
 
-    def __init__(self, name: str, settings: flow.Settings, transport: http.Transport) -> None:
-        self.name = wire.check_bucket(name)
-        self._settings = settings
-        self._transport = transport
-        self._client: Client | None = None
+    def __init__(self, client: Client, name: str) -> None:
+        self.name = name
+        self._client = client
+        self._settings = client._settings
+        self._owns_client = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
     def close(self) -> None:
         """Close the client if this bucket came from `open_bucket`. Twice is fine."""
-        if self._client is not None:
+        if self._owns_client:
             self._client.close()
 
     def __enter__(self) -> Bucket:
@@ -149,7 +133,7 @@ class Bucket:
         self.close()
 
     def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
+        return self._client._deadline(timeout)
 
     def put(
         self,
@@ -184,7 +168,7 @@ class Bucket:
             raise ConfigError(
                 f"data may have {FORM_LIMIT} bytes, not {view.nbytes}", hint="use upload_file"
             )
-        return engine.run(
+        return self._client._run(
             flow.put(
                 self._settings,
                 self.name,
@@ -193,8 +177,7 @@ class Bucket:
                 wire.check_mime_type(mime_type),
                 overwrite,
                 self._deadline(timeout),
-            ),
-            self._transport,
+            )
         )
 
     def upload_file(
@@ -244,7 +227,7 @@ class Bucket:
             whole(piece_size, "piece_size", 1, block_size)
         check_progress(progress)
         clock = self._settings.clock.monotonic
-        return engine.run(
+        return self._client._run(
             flow.upload_file(
                 self._settings,
                 self.name,
@@ -255,8 +238,7 @@ class Bucket:
                 mime_type=wire.check_mime_type(mime_type),
                 overwrite=overwrite,
                 deadline=self._deadline(timeout),
-            ),
-            self._transport,
+            )
         )
 
     def get(
@@ -305,9 +287,8 @@ class Bucket:
             ObjectNotFound: there is no such object.
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
-        return engine.run(
-            flow.stat(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
-            self._transport,
+        return self._client._run(
+            flow.stat(self._settings, self.name, wire.check_key(key), self._deadline(timeout))
         )
 
     def delete(self, key: str, *, timeout: float | str | None = None) -> None:
@@ -317,9 +298,8 @@ class Bucket:
             ObjectNotFound: there is no such object.
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
-        engine.run(
-            flow.delete(self._settings, self.name, wire.check_key(key), self._deadline(timeout)),
-            self._transport,
+        self._client._run(
+            flow.delete(self._settings, self.name, wire.check_key(key), self._deadline(timeout))
         )
 
     def move(
@@ -366,9 +346,8 @@ class Bucket:
         )  # fmt: skip
         if source == target:
             raise ConfigError("destination must be another key")
-        engine.run(
-            flow.transfer(self._settings, op, source, target, self._deadline(timeout)),
-            self._transport,
+        self._client._run(
+            flow.transfer(self._settings, op, source, target, self._deadline(timeout))
         )
 
     def set_deadline(
@@ -381,11 +360,10 @@ class Bucket:
             AccessDenied, ServiceError, TransportError: the service or the network failed.
         """
         whole(days, "days", 0, 36_500)
-        engine.run(
+        self._client._run(
             flow.set_deadline(
                 self._settings, self.name, wire.check_key(key), days, self._deadline(timeout)
-            ),
-            self._transport,
+            )
         )
 
     def list(
@@ -422,11 +400,10 @@ class Bucket:
     def _page(
         self, prefix: str, marker: str, limit: int, mode: int, timeout: float | str | None
     ) -> ListPage:
-        return engine.run(
+        return self._client._run(
             flow.list_page(
                 self._settings, self.name, prefix, marker, limit, mode, self._deadline(timeout)
-            ),
-            self._transport,
+            )
         )
 
 

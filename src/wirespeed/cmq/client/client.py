@@ -4,17 +4,13 @@
 from __future__ import annotations
 
 import secrets
-import warnings
 from collections.abc import Iterator, Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ...config import Credentials, Retry, instance, seconds
-from ...engine import threads as engine
-from ...engine.effects import Flow
+from ...config import Credentials, Retry
 from ...errors import ConfigError
-from ...http import threads as http
 from ...http.models import Origin
+from ...http.service import client as service
 from .. import flow, wire
 from .queue import Queue
 from .topic import Topic
@@ -22,13 +18,15 @@ from .topic import Topic
 if TYPE_CHECKING:
     import ssl
 
+    import requests
+
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _PAGE = 100
 _LARGEST_NONCE = 2**31 - 1
 
 
-class Client:
+class Client(service.ServiceClient[flow.Settings]):
     """Speaks to Tencent CMQ, or to a server like it. May be used by many callers at a time.
 
     Queues and topics have hosts of their own: a client speaks to one of them.
@@ -45,6 +43,10 @@ class Client:
             CMQ knows no duplicates; "retry" sends it again and says so in
             `SendResult.possible_duplicate`.
         tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY and NO_PROXY.
+        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
+            sync client alone has it.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -61,10 +63,9 @@ class Client:
         retry: Retry | None = None,
         ambiguous: str = "raise",
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        instance(retry, Retry, "retry")
-        if tls is not None and not hasattr(tls, "wrap_socket"):
-            raise ConfigError(f"tls must be an ssl.SSLContext, not {type(tls).__name__}")
         for name, value, known in (
             ("signature", signature, ("sha256", "sha1")),
             ("method", method, ("POST", "GET")),
@@ -81,17 +82,16 @@ class Client:
             raise ConfigError(
                 f"credentials must be Credentials or a function, not {type(credentials).__name__}"
             )
-        self._settings = flow.Settings(
+        settings = flow.Settings(
             credentials=provider,
             origin=Origin.parse(endpoint, "endpoint"),
             method=method,
             sha256=signature == "sha256",
-            timeout=seconds(timeout, "timeout"),
-            retry=retry or Retry(),
+            **service.patience("cmq", timeout, retry),
             ambiguous=ambiguous == "retry",
             nonce=lambda: secrets.randbelow(_LARGEST_NONCE) + 1,
         )
-        self._transport = http.Transport(tls=tls, max_idle=_MOST_CONNECTIONS)
+        self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._settings.origin)!r})"
@@ -207,26 +207,8 @@ class Client:
         self._ask("ListQueue", {"limit": "1"}, timeout)
         return clock() - start
 
-    def close(self) -> None:
-        """Close the connections; calls under way end first. Twice is fine."""
-        self._transport.close()
-
     def __enter__(self) -> Client:
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.idle_connections:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            transport.discard()
 
     def _names(
         self,
@@ -248,9 +230,3 @@ class Client:
         return self._run(
             flow.ask(self._settings, action, parameters, self._deadline(timeout), wire.parse)
         )
-
-    def _deadline(self, timeout: float | str | None) -> float:
-        return self._settings.deadline(None if timeout is None else seconds(timeout, "timeout"))
-
-    def _run(self, work: Flow[T]) -> T:
-        return engine.run(work, self._transport)

@@ -40,7 +40,7 @@ class CMQHTTPConnection:
             raise CMQClientParameterException(str(error)) from error
         self.host = host
         self.request_length = 0
-        self.transport = threads.Transport()
+        self.transport = threads.Transport(proxy="")
         # Programs never close an account.
         weakref.finalize(self, self.transport.discard)
 

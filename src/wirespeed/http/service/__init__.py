@@ -1,0 +1,1 @@
+"""What the clients of all HTTP services have in common: `aio` is the source, `client` its twin."""
