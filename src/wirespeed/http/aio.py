@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import time
 import weakref
 from collections import deque
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..errors import ClosedError, ConfigError, ProtocolError, TransportError, WirespeedError
 from ..telemetry import EndpointStatus, Telemetry
 from . import failures
 from .codec import LAST_CHUNK, encode_head, encode_tunnel, frame_chunk, new_reader
-from .dial import HEAD_START
+from .dial import HEAD_START, interleave
 from .idle import readable
 from .models import CONSENT, Buffer, Limits, Origin, Request, Response
 from .proxy import Proxies, Proxy
@@ -435,28 +436,17 @@ class Transport:
         """Connect to a server, by its proxy where there is one."""
         loop = asyncio.get_running_loop()
         context = (self._tls or default_context()) if origin.scheme == "https" else None
+        first = proxy.origin if proxy else origin
+        sock = await _open_socket(first.host, first.port)
+        name = origin.host if context else None
         if proxy is None or context is None:
-            first = proxy.origin if proxy else origin
-            await loop.create_connection(
-                lambda: connection,
-                first.host,
-                first.port,
-                ssl=context,
-                happy_eyeballs_delay=HEAD_START,
-            )
+            await _adopt(lambda: connection, sock, ssl=context, server_hostname=name)
             return
         tunnel = _Tunnel(origin, proxy, self._limits, self._codec)
-        transport, _ = await loop.create_connection(
-            lambda: tunnel,
-            proxy.origin.host,
-            proxy.origin.port,
-            happy_eyeballs_delay=HEAD_START,
-        )
+        transport = await _adopt(lambda: tunnel, sock)
         try:
             failures.check_tunnel(origin, proxy.origin, await tunnel.answer)
-            secured = await loop.start_tls(
-                transport, connection, context, server_hostname=origin.host
-            )
+            secured = await loop.start_tls(transport, connection, context, server_hostname=name)
         except BaseException:
             transport.abort()
             raise
@@ -516,6 +506,75 @@ class Transport:
         self._slots = {}
         self._active = set()
         self._loop = None
+
+
+async def _adopt(
+    protocol: Callable[[], asyncio.Protocol], sock: socket.socket, **options: Any
+) -> asyncio.Transport:
+    """Return the transport that a socket becomes; it is closed where none is made."""
+    loop = asyncio.get_running_loop()
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport, _ = await loop.create_connection(protocol, sock=sock, **options)
+    except BaseException:
+        sock.close()
+        raise
+    return transport
+
+
+async def _open_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that the first of the host's addresses to answer accepted.
+
+    The loop's own race of addresses leaves sockets open when it is cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    found = interleave(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    if len(found) == 1:
+        return await _open_address(*found[0])
+    waiting = list(reversed(found))
+    racing: set[asyncio.Task[socket.socket]] = set()
+    winner: socket.socket | None = None
+    failure: BaseException | None = None
+    try:
+        while winner is None and (waiting or racing):
+            if waiting:
+                racing.add(loop.create_task(_open_address(*waiting.pop())))
+            done, racing = await asyncio.wait(
+                racing,
+                timeout=HEAD_START if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                failure = task.exception()
+                if failure is None and winner is None:
+                    winner = task.result()
+                elif failure is None:
+                    task.result().close()
+    finally:
+        for task in racing:
+            task.cancel()
+            task.add_done_callback(_close_late)
+    if winner is None:
+        raise failure or OSError("the host has no address")
+    return winner
+
+
+def _close_late(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+async def _open_address(
+    family: int, kind: int, protocol: int, _: str, address: Any
+) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _raise_timeout(origin: Origin) -> NoReturn:

@@ -21,6 +21,7 @@ Sink = Callable[[bytes], object]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FRAMING = frozenset(("content-length", "transfer-encoding"))
 _OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
 
 
@@ -178,7 +179,18 @@ class _Assembly:
             raise FrameTooLarge(f"the response's head passes {self._limits.head} bytes")
         if len(self._headers) >= self._limits.headers:
             raise FrameTooLarge(f"the response has more than {self._limits.headers} headers")
-        self._headers.append((_lower(name), value.decode("latin-1")))
+        key, text = _lower(name), value.decode("latin-1")
+        if key in _FRAMING:
+            self._check_framing(key, text)
+        self._headers.append((key, text))
+
+    def _check_framing(self, key: str, text: str) -> None:
+        """Refuse a body whose end two readers might see at different places."""
+        if any(name in _FRAMING for name, _ in self._headers):
+            raise ProtocolError("the response says more than once how long its body is")
+        plain = text.isdigit() if key == "content-length" else text.lower() == "chunked"
+        if not plain:
+            raise ProtocolError(f"the response's {key} is not understood")
 
     def _add_body(self, data: bytes) -> None:
         self._body_size += len(data)
@@ -251,8 +263,7 @@ class HttptoolsReader(_Assembly):
         return self.complete
 
     def _until_close(self) -> bool:
-        framed = ("content-length", "transfer-encoding")
-        return not self._in_head and not any(name in framed for name, _ in self._headers)
+        return not self._in_head and not any(name in _FRAMING for name, _ in self._headers)
 
     def on_message_begin(self) -> None:
         """httptools: a response begins."""
@@ -270,7 +281,7 @@ class HttptoolsReader(_Assembly):
             return
         try:
             self._add_header(name, value)
-        except FrameTooLarge as error:
+        except ProtocolError as error:
             self._failure = error
             raise
 

@@ -79,8 +79,7 @@ class _Connection:
         # too short: after a time-out the caller arms again, and here it ends.
         if remaining < self._timeout - _LATE or self._timeout < remaining * 0.9:
             if self._kernel_timeouts:
-                whole = int(remaining)
-                packed = struct.pack("ll", whole, int((remaining - whole) * 1e6) + 1)
+                packed = struct.pack("ll", *divmod(int(remaining * 1e6) + 1, 1_000_000))
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, packed)
             else:
