@@ -63,10 +63,11 @@ class Side:
             self.loop.close()
 
 
-@pytest.fixture(params=["sync", "asyncio"])
+@pytest.fixture(params=["sync-json", "asyncio-json", "sync-query", "asyncio-query"])
 def side(request: pytest.FixtureRequest, endpoint: str) -> Iterator[Side]:
-    """Return a client of each kind."""
-    made = Side(request.param, endpoint)
+    """Return a client of each kind, in each protocol."""
+    kind, _, protocol = request.param.partition("-")
+    made = Side(kind, endpoint, protocol=protocol)
     yield made
     made.close()
 

@@ -16,6 +16,8 @@ import pytest
 from tests.live.cluster import LiveUnavailable
 from tests.live.sqs_servers import elasticmq, moto
 from tests.sqs_conformance import *  # noqa: F403
+from tests.sqs_conformance import KEYS
+from wirespeed import sqs
 from wirespeed.local import LocalCloud
 
 SERVERS = {"moto": moto, "elasticmq": elasticmq}
@@ -32,6 +34,51 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(str(missing), pytrace=False)
         pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("protocol", ["json", "query"])
+def test_boto3_reads_what_we_send_and_the_reverse(endpoint: str, protocol: str) -> None:
+    boto3 = pytest.importorskip("boto3")
+    theirs = boto3.client(
+        "sqs",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id=KEYS.access_key,
+        aws_secret_access_key=KEYS.secret_key,
+    )
+    with sqs.Client("us-east-1", endpoint=endpoint, credentials=KEYS, protocol=protocol) as ours:
+        queue = ours.create_queue(f"both-{protocol}-{os.getpid()}")
+        bodies = [f"é中😀 <&> {number}" for number in range(10)]
+        attributes = {"text": "значение", "number": 7, "bytes": b"\0\xff"}
+        sent = queue.send_many([sqs.Message(body, attributes=attributes) for body in bodies])
+        assert all(isinstance(each, sqs.SendResult) for each in sent)
+        found: dict[str, Any] = {}
+        while len(found) < 10:
+            reply = theirs.receive_message(
+                QueueUrl=queue.url(), MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            )
+            for message in reply["Messages"]:
+                found[message["Body"]] = message["MessageAttributes"]
+                theirs.delete_message(QueueUrl=queue.url(), ReceiptHandle=message["ReceiptHandle"])
+        assert sorted(found) == sorted(bodies)
+        for typed in found.values():
+            assert typed["text"] == {"DataType": "String", "StringValue": "значение"}
+            assert typed["number"] == {"DataType": "Number", "StringValue": "7"}
+            assert typed["bytes"]["BinaryValue"] == b"\0\xff"
+        theirs.send_message(
+            QueueUrl=queue.url(),
+            MessageBody="theirs\n<&>é",
+            MessageAttributes={
+                "n": {"DataType": "Number.int", "StringValue": "5"},
+                "b": {"DataType": "Binary", "BinaryValue": b"\1\2"},
+            },
+        )
+        (message,) = queue.receive(wait=5)
+        assert message.body == "theirs\n<&>é"
+        assert message.attributes == {"n": sqs.Attribute("5", "Number.int"), "b": b"\1\2"}
+        queue.ack(message)
+        queue.delete()
+    theirs.close()
 
 
 @pytest.fixture

@@ -84,8 +84,14 @@ class Proxies:
         return bool(self._by_scheme)
 
     def find(self, origin: Origin) -> Proxy | None:
-        """Return the proxy for a server, or None where it is reached directly."""
+        """Return the proxy for a server, or None where it is reached directly.
+
+        No proxy is asked for what is on this machine's link: metadata services.
+        """
         proxy = self._by_scheme.get(origin.scheme)
+        address = _address(origin.host)
+        if address is not None and address.is_link_local:
+            return None
         if proxy is None or any(_matches(pattern, origin) for pattern in self._except):
             return None
         return proxy

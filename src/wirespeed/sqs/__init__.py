@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .client import Queue as Queue
     from .client import QueueListing as QueueListing
     from .credentials import find_credentials as find_credentials
+    from .metadata import MetadataCredentials as MetadataCredentials
     from .models import Attribute as Attribute
     from .models import Message as Message
     from .models import MoveTask as MoveTask
@@ -31,6 +32,7 @@ _HOMES = {
     "Client": ".client",
     "Credentials": "..config",
     "Message": ".models",
+    "MetadataCredentials": ".metadata",
     "MoveTask": ".models",
     "Queue": ".client",
     "QueueListing": ".client",

@@ -13,8 +13,15 @@ from ..engine.effects import Flow
 from ..errors import ConfigError, WirespeedError
 from ..http.models import Origin
 from ..http.service import client as service
+from ..http.tls import new_context
 from . import flow, wire
-from .credentials import find_credentials, find_endpoint, find_region
+from .credentials import (
+    find_authorities,
+    find_credentials,
+    find_endpoint,
+    find_region,
+    find_retry,
+)
 from .models import (
     BATCH_LIMIT,
     LONGEST_VISIBILITY,
@@ -45,14 +52,16 @@ class Client(service.ServiceClient[flow.Settings]):
         endpoint: such as "http://127.0.0.1:9324"; None asks AWS_ENDPOINT_URL_SQS and
             AWS_ENDPOINT_URL, and is the region's own else.
         credentials: the key pair, or a function that returns the one of now and is called for
-            each request; None asks the environment and the profile (`find_credentials`).
+            each request, or `MetadataCredentials`; None asks the environment and the profile.
         profile: the profile of the AWS files to take keys and region from.
         timeout: seconds that one request may take, a long poll's wait not counted.
-        retry: how often a request is tried; 3 times by default.
+        retry: how often a request is tried; AWS_MAX_ATTEMPTS or 3 times by default.
         ambiguous: "retry" sends a message again whose first try may have been stored, and says so
             in `SendResult.possible_duplicate`; "raise" raises with `outcome` "unknown". Messages
             with a deduplication id are always safe to send again.
-        tls: an `ssl.SSLContext`; by default the peer is verified by the system's certificates.
+        protocol: "json", or "query" for servers from before 2023.
+        tls: an `ssl.SSLContext`; by default the peer is verified by AWS_CA_BUNDLE or the system's
+            certificates.
         proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
             ALL_PROXY and NO_PROXY.
         session: a `requests.Session` to send over instead, whose adapters and proxies count; the
@@ -72,12 +81,15 @@ class Client(service.ServiceClient[flow.Settings]):
         timeout: float | str = 30.0,
         retry: Retry | None = None,
         ambiguous: str = "retry",
+        protocol: str = "json",
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         session: requests.Session | None = None,
     ) -> None:
         if ambiguous not in ("retry", "raise"):
             raise ConfigError(f'ambiguous must be "retry" or "raise", not {ambiguous!r}')
+        if protocol not in ("json", "query"):
+            raise ConfigError(f'protocol must be "json" or "query", not {protocol!r}')
         region = find_region(profile) if region is None else region
         if not isinstance(region, str) or not region.isascii() or not region.isprintable():
             raise ConfigError(f'region must be a str such as "eu-west-1", not {region!r}')
@@ -86,10 +98,14 @@ class Client(service.ServiceClient[flow.Settings]):
             credentials=_provider(pair),
             region=region,
             origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
-            **service.patience("sqs", timeout, retry),
+            **service.patience("sqs", timeout, retry or find_retry()),
             ambiguous=ambiguous == "retry",
             new_id=lambda: uuid.uuid4().hex,
+            old=protocol == "query",
         )
+        authorities = find_authorities()
+        if tls is None and session is None and authorities:
+            tls = new_context(authorities)
         self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:

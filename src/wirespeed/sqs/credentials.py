@@ -1,4 +1,4 @@
-"""Where keys, region and endpoint come from when the caller gives none."""
+"""Where keys, region, endpoint and more come from when the caller gives none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..config import Credentials
+from ..config import Credentials, Retry
 from ..errors import ConfigError
 
 
@@ -80,6 +80,30 @@ def find_endpoint(region: str, environ: Mapping[str, str] = os.environ) -> str:
             return environ[name]
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"https://sqs.{region}.{suffix}"
+
+
+def find_retry(environ: Mapping[str, str] = os.environ) -> Retry:
+    """Return how often to try: AWS_MAX_ATTEMPTS times, or 3.
+
+    Raises:
+        ConfigError: it is no number above 0.
+    """
+    text = environ.get("AWS_MAX_ATTEMPTS") or "3"
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"AWS_MAX_ATTEMPTS must be a number above 0, not {text!r}")
+    return Retry(attempts=int(text))
+
+
+def find_authorities(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the file of the authorities to trust, AWS_CA_BUNDLE, or None for the system's.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    path = environ.get("AWS_CA_BUNDLE") or None
+    if path is not None and not os.path.isfile(path):
+        raise ConfigError(f"AWS_CA_BUNDLE names {path}, which is no file")
+    return path
 
 
 def _sections(profile: str, environ: Mapping[str, str]) -> list[Mapping[str, str]]:

@@ -12,6 +12,7 @@ from ..errors import AccessDenied, ProtocolError, SendError, WirespeedError
 from ..http.calls import Doubt, Patience, call
 from ..http.models import Origin, Request
 from . import wire
+from .metadata import MetadataCredentials
 from .models import Message, MoveTask, ReceivedMessage, SendResult
 from .wire import JsonObject
 
@@ -23,11 +24,13 @@ class Settings(Patience):
     """What every call of a client shares.
 
     Args:
-        credentials: returns the key pair of now; asked for each try.
+        credentials: returns the key pair of now; asked for each try. Those of a metadata service
+            are refreshed first.
         region: such as "us-east-1".
         origin: where requests go.
         ambiguous: whether a send whose fate is unknown is sent again.
         new_id: returns random text for deduplication ids.
+        old: whether the query protocol is spoken, not that of JSON.
     """
 
     service: str = "sqs"
@@ -36,6 +39,7 @@ class Settings(Patience):
     origin: Origin
     ambiguous: bool
     new_id: Callable[[], str]
+    old: bool = False
 
 
 @dataclass
@@ -72,22 +76,37 @@ def ask(
     ambiguous: bool = True,
 ) -> Flow[JsonObject]:
     """Carry out one action and return its reply's fields."""
-    host = settings.origin.host_header
-
-    def request() -> Request:
-        return wire.request(
-            action, fields, settings.credentials(), settings.region, host, settings.clock.wall()
-        )
-
-    return call(
+    work = call(
         patience or settings,
         settings.origin,
-        request,
-        wire.parse,
+        requests(settings, action, fields),
+        wire.parse_old if settings.old else wire.parse,
         deadline,
         doubt,
         ambiguous=ambiguous,
     )
+    keys = settings.credentials
+    return _with_keys(settings, keys, work) if isinstance(keys, MetadataCredentials) else work
+
+
+def _with_keys(
+    settings: Settings, keys: MetadataCredentials, work: Flow[JsonObject]
+) -> Flow[JsonObject]:
+    yield from keys.refresh(settings.clock)
+    return (yield from work)
+
+
+def requests(settings: Settings, action: str, fields: JsonObject) -> Callable[[], Request]:
+    """Return what makes an action's request, signed anew for each try."""
+    host = settings.origin.host_header
+
+    def request() -> Request:
+        return wire.request(
+            action, fields, settings.credentials(), settings.region, host, settings.clock.wall(),
+            old=settings.old,
+        )  # fmt: skip
+
+    return request
 
 
 def url_of(settings: Settings, queue: QueueState, deadline: float) -> Flow[str]:
@@ -168,17 +187,18 @@ def send(
     safe = settings.ambiguous or "MessageDeduplicationId" in fields
     doubt = Doubt()
     tries = 0
+    make = requests(settings, "SendMessage", {"QueueUrl": url, **fields})
 
     def request() -> Request:
         nonlocal tries
         tries += 1
-        return wire.request(
-            "SendMessage", {"QueueUrl": url, **fields}, settings.credentials(), settings.region,
-            settings.origin.host_header, settings.clock.wall(),
-        )  # fmt: skip
+        return make()
 
+    if isinstance(settings.credentials, MetadataCredentials):
+        yield from settings.credentials.refresh(settings.clock)
+    parse = wire.parse_old if settings.old else wire.parse
     reply = yield from call(
-        settings, settings.origin, request, wire.parse, deadline, doubt, ambiguous=safe
+        settings, settings.origin, request, parse, deadline, doubt, ambiguous=safe
     )
     wire.check_stored(fields, reply)
     duplicate = doubt.exists and "MessageDeduplicationId" not in fields
@@ -339,6 +359,8 @@ def receive(
         timeout=settings.timeout + (20 if wait is None else wait),
         retry=settings.retry,
         clock=settings.clock,
+        telemetry=settings.telemetry,
+        budget=settings.budget,
     )
     reply = yield from ask(settings, "ReceiveMessage", fields, deadline, patience=patience)
     return wire.parse_messages(reply)

@@ -14,28 +14,31 @@ JSON_TYPE = "application/x-amz-json-1.0"
 
 
 def signed_headers(
-    credentials: Credentials, region: str, host: str, action: str, body: bytes, wall: float
+    credentials: Credentials,
+    region: str,
+    host: str,
+    path: str,
+    extra: dict[str, str],
+    body: bytes,
+    wall: float,
 ) -> list[tuple[str, str]]:
-    """Return the headers of one request of the JSON protocol, Host left to the connection.
+    """Return the headers of one request, Host left to the connection.
 
     Args:
         credentials: the key pair, perhaps with a session token.
         region: such as "us-east-1".
         host: the Host header that will be sent.
-        action: such as "SendMessage".
+        path: the request's path.
+        extra: further headers that are signed.
         body: the request's body.
         wall: the time, seconds since 1970.
     """
     stamp = _stamp(int(wall))
-    headers = {
-        "Content-Type": JSON_TYPE,
-        "X-Amz-Date": stamp,
-        "X-Amz-Target": TARGET_PREFIX + action,
-    }
+    headers = {**extra, "X-Amz-Date": stamp}
     if credentials.token:
         headers["X-Amz-Security-Token"] = credentials.token
     authorization = _native.sign_v4(
-        "POST", "/", {}, {"Host": host, **headers}, body, credentials.access_key,
+        "POST", path, {}, {"Host": host, **headers}, body, credentials.access_key,
         credentials.secret_key, region, SERVICE, stamp,
     )  # fmt: skip
     return [*headers.items(), ("Authorization", authorization)]

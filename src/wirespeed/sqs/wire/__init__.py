@@ -1,4 +1,4 @@
-"""SQS requests and replies of the JSON 1.0 protocol, between values and bytes."""
+"""SQS requests and replies between values and bytes: of the JSON 1.0 protocol, or by `query`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config import Credentials, whole
-from ..errors import (
+from ...config import Credentials, whole
+from ...errors import (
     AccessDenied,
     Busy,
     ConfigError,
@@ -27,8 +27,8 @@ from ..errors import (
     Unsupported,
     WirespeedError,
 )
-from ..http.models import Request, Response
-from .models import (
+from ...http.models import Request, Response
+from ..models import (
     ATTRIBUTE_LIMIT,
     BATCH_LIMIT,
     LONGEST_DELAY,
@@ -39,7 +39,7 @@ from .models import (
     MoveTask,
     ReceivedMessage,
 )
-from .sign import signed_headers
+from ..sign import JSON_TYPE, TARGET_PREFIX, signed_headers
 
 JsonObject = dict[str, Any]
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -95,11 +95,22 @@ def request(
     region: str,
     host: str,
     wall: float,
+    *,
+    old: bool = False,
 ) -> Request:
-    """Return the signed request of one action."""
-    body = _encode(fields).encode()
-    headers = signed_headers(credentials, region, host, action, body, wall)
-    return Request("POST", "/", headers, body)
+    """Return the signed request of one action, with `old` in the query protocol."""
+    if old:
+        from . import query
+
+        path = query.path_of(fields)
+        body = query.encode(action, fields)
+        extra = {"Content-Type": query.FORM_TYPE}
+    else:
+        path = "/"
+        body = _encode(fields).encode()
+        extra = {"Content-Type": JSON_TYPE, "X-Amz-Target": TARGET_PREFIX + action}
+    headers = signed_headers(credentials, region, host, path, extra, body, wall)
+    return Request("POST", path, headers, body)
 
 
 def parse(response: Response) -> JsonObject:
@@ -118,14 +129,34 @@ def parse(response: Response) -> JsonObject:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise ProtocolError(
-            "the reply is no JSON object",
-            service="sqs",
-            status=response.status,
-            outcome="unknown",
-            hint="is the endpoint an SQS server of the JSON protocol?",
-        )
+        raise _unreadable(response, "JSON", 'give protocol="query" for an older one')
     return fields
+
+
+def parse_old(response: Response) -> JsonObject:
+    """Return the fields of a reply of the query protocol, as `parse` does."""
+    from . import query
+
+    if response.status != 200:
+        try:
+            code, text, request_id = query.decode_error(response.body)
+        except ValueError:
+            return parse(response)
+        raise error_of(code, f"SQS: {code}: {text}", status=response.status, request_id=request_id)
+    try:
+        return query.decode(response.body)
+    except ValueError:
+        raise _unreadable(response, "query", 'give protocol="json" for a newer one') from None
+
+
+def _unreadable(response: Response, protocol: str, hint: str) -> ProtocolError:
+    return ProtocolError(
+        f"the reply is none of the {protocol} protocol",
+        service="sqs",
+        status=response.status,
+        outcome="unknown",
+        hint=f"is the endpoint an SQS server? {hint}",
+    )
 
 
 def failure(response: Response) -> WirespeedError:
