@@ -485,6 +485,11 @@ class Transport:
         # The loop closes the sockets in its next round.
         await asyncio.sleep(0)
 
+    def interrupt(self) -> None:
+        """End the exchanges under way, each with a `TransportError`."""
+        for connection in list(self._active):
+            connection.close()
+
     def discard(self) -> None:
         """Close without ceremony, for a client that nobody closed."""
         self._closed = True

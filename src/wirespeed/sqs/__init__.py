@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from ..config import Credentials as Credentials
     from ..config import Retry as Retry
     from .aio import AsyncClient as AsyncClient
+    from .aio import AsyncConsumer as AsyncConsumer
+    from .aio import AsyncProducer as AsyncProducer
     from .aio import AsyncQueue as AsyncQueue
     from .aio import AsyncQueueListing as AsyncQueueListing
     from .client import Client as Client
+    from .client import Consumer as Consumer
+    from .client import Producer as Producer
     from .client import Queue as Queue
     from .client import QueueListing as QueueListing
     from .credentials import find_credentials as find_credentials
@@ -26,14 +30,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AsyncClient": ".aio",
+    "AsyncConsumer": ".aio",
+    "AsyncProducer": ".aio",
     "AsyncQueue": ".aio",
     "AsyncQueueListing": ".aio",
     "Attribute": ".models",
     "Client": ".client",
+    "Consumer": ".client",
     "Credentials": "..config",
     "Message": ".models",
     "MetadataCredentials": ".metadata",
     "MoveTask": ".models",
+    "Producer": ".client",
     "Queue": ".client",
     "QueueListing": ".client",
     "ReceivedMessage": ".models",

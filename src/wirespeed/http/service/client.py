@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from types import TracebackType
@@ -66,13 +67,15 @@ class ServiceClient(Generic[S]):
         if session is not None and (tls is not None or proxy is not None):
             raise ConfigError("tls and proxy must be None: the session has its own")
         self._settings = settings
-        self._transport = http.open_transport(
+        self._new_transport = functools.partial(
+            http.open_transport,
             tls=tls,
             proxy=proxy,
             session=session,
             telemetry=settings.telemetry,
             connections=MOST_CONNECTIONS,
         )
+        self._transport = self._new_transport()
 
     @property
     def metrics(self) -> Telemetry:

@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..longpoll import CLIENT_LEFT, while_there
 from .actions import Actions
 from .refusal import Refusal, bad_parameter
 from .state import State
@@ -45,7 +46,11 @@ class _Face:
         try:
             fields = await _parameters(request)
             self._check(request, fields)
-            reply = await self._actions.run(fields)
+            work = self._actions.run(fields)
+            polls = fields.get("Action", "").endswith("ReceiveMessage")
+            reply = await (while_there(request, work) if polls else work)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_LEFT)
         except Refusal as refusal:
             reply = {"code": refusal.code, "message": refusal.message, **refusal.fields}
         whole: dict[str, Any] = {"code": 0, "message": "", "requestId": request_id, **reply}

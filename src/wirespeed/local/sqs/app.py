@@ -7,10 +7,11 @@ import uuid
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..longpoll import CLIENT_LEFT, while_there
 from . import query
 from .actions import Actions, Fields
 from .refusal import Refusal
@@ -46,17 +47,27 @@ class _Face:
             self._check(request, body)
             self._actions.base_url = f"http://{request.headers.get('host', '127.0.0.1')}"
             if target:
-                return await self._answer_json(target, body, request_id)
+                return await self._answer_json(request, target, body, request_id)
             action, fields = query.read(request.url.path, request.url.query, body)
         except Refusal as refusal:
             return _refused(refusal, request_id, bool(target))
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_LEFT)
         try:
-            result = await self._actions.run(action, fields)
+            result = await self._run(request, action, fields)
         except Refusal as refusal:
             return _refused(refusal, request_id, False)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_LEFT)
         return Response(query.write(action, result, request_id), media_type="text/xml")
 
-    async def _answer_json(self, target: str, body: bytes, request_id: str) -> Response:
+    async def _run(self, request: Request, action: str, fields: Fields) -> Fields:
+        work = self._actions.run(action, fields)
+        return await (while_there(request, work) if action == "ReceiveMessage" else work)
+
+    async def _answer_json(
+        self, request: Request, target: str, body: bytes, request_id: str
+    ) -> Response:
         action = target.removeprefix(_TARGET)
         if action == target:
             raise Refusal("UnknownOperationException", f"X-Amz-Target is {target}", 404)
@@ -66,7 +77,7 @@ class _Face:
             fields = None
         if not isinstance(fields, dict):
             raise Refusal("SerializationException", "The body is no JSON object.")
-        result = await self._actions.run(action, fields)
+        result = await self._run(request, action, fields)
         return _json(result, 200, request_id)
 
     def _check(self, request: Request, body: bytes) -> None:

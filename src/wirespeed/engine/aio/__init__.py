@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from .effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from . import queues as queues
 
 T = TypeVar("T")
 _log = logging.getLogger("wirespeed.engine")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..config import Credentials
-from ..engine.effects import Flow, Gather
-from ..errors import AccessDenied, ProtocolError, SendError, WirespeedError
-from ..http.calls import Doubt, Patience, call
-from ..http.models import Origin, Request
-from . import wire
-from .metadata import MetadataCredentials
-from .models import Message, MoveTask, ReceivedMessage, SendResult
-from .wire import JsonObject
+from ...config import Credentials
+from ...engine.effects import Flow, Gather
+from ...errors import AccessDenied, ProtocolError, SendError, WirespeedError
+from ...http.calls import Doubt, Patience, call
+from ...http.models import Origin, Request
+from .. import wire
+from ..metadata import MetadataCredentials
+from ..models import Message, MoveTask, ReceivedMessage, SendResult
+from ..wire import JsonObject
 
 _BATCHES_AT_ONCE = 8
 
@@ -244,7 +244,7 @@ def send_many(
         SendError("an earlier batch failed", service="sqs", outcome="not_sent", retryable=True)
     ] * len(messages)
     url = queue.url or (yield from url_of(settings, queue, deadline))
-    flows = [_send_batch(settings, url, batch, results, deadline) for batch in made]
+    flows = [send_batch(settings, url, batch, results, deadline) for batch in made]
     if not queue.is_fifo:
         yield Gather(flows, _BATCHES_AT_ONCE)
         return results
@@ -254,7 +254,7 @@ def send_many(
     return results
 
 
-def _send_batch(
+def send_batch(
     settings: Settings,
     url: str,
     batch: list[JsonObject],
@@ -279,6 +279,19 @@ def _send_batch(
         result = results[int(entry["Id"])] = _entry_result(entry, stored, failed, doubt.exists)
         whole = whole and isinstance(result, SendResult)
     return whole
+
+
+def send_together(
+    settings: Settings, queue: QueueState, entries: Sequence[JsonObject], deadline: float
+) -> Flow[list[SendResult | WirespeedError]]:
+    """Send up to ten messages in one request; what failed stands in its place."""
+    if queue.is_fifo:
+        yield from add_deduplication_ids(settings, queue, entries, deadline)
+    url = queue.url or (yield from url_of(settings, queue, deadline))
+    batch = [{"Id": str(place), **fields} for place, fields in enumerate(entries)]
+    results: list[SendResult | WirespeedError] = [missing(entry["Id"]) for entry in batch]
+    yield from send_batch(settings, url, batch, results, deadline)
+    return results
 
 
 def _entry_result(

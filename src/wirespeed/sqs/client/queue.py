@@ -1,28 +1,17 @@
 # Generated from its twin under aio by .github/scripts/generate_sync.py; edit that.
-"""SQS clients."""
+"""The SQS queue."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from ..config import Credentials, Retry, whole
-from ..engine.effects import Flow
-from ..errors import ConfigError, WirespeedError
-from ..http.models import Origin
-from ..http.service import client as service
-from ..http.tls import new_context
-from . import flow, wire
-from .credentials import (
-    find_authorities,
-    find_credentials,
-    find_endpoint,
-    find_region,
-    find_retry,
-)
-from .models import (
+from ...config import whole
+from ...engine.effects import Flow
+from ...errors import ConfigError, WirespeedError
+from .. import flow, wire
+from ..models import (
     BATCH_LIMIT,
     LONGEST_VISIBILITY,
     LONGEST_WAIT,
@@ -35,162 +24,11 @@ from .models import (
 )
 
 if TYPE_CHECKING:
-    import ssl
-
-    import requests
+    from .client import Client
 
 T = TypeVar("T")
-_MOST_CONNECTIONS = 64
-_PAGE = 1000
-
-
-class Client(service.ServiceClient[flow.Settings]):
-    """Speaks to Amazon SQS, or to a server like it. May be used by many callers at a time.
-
-    Args:
-        region: such as "eu-west-1"; None asks AWS_REGION, AWS_DEFAULT_REGION and the profile.
-        endpoint: such as "http://127.0.0.1:9324"; None asks AWS_ENDPOINT_URL_SQS and
-            AWS_ENDPOINT_URL, and is the region's own else.
-        credentials: the key pair, or a function that returns the one of now and is called for
-            each request, or `MetadataCredentials`; None asks the environment and the profile.
-        profile: the profile of the AWS files to take keys and region from.
-        timeout: seconds that one request may take, a long poll's wait not counted.
-        retry: how often a request is tried; AWS_MAX_ATTEMPTS or 3 times by default.
-        ambiguous: "retry" sends a message again whose first try may have been stored, and says so
-            in `SendResult.possible_duplicate`; "raise" raises with `outcome` "unknown". Messages
-            with a deduplication id are always safe to send again.
-        protocol: "json", or "query" for servers from before 2023.
-        tls: an `ssl.SSLContext`; by default the peer is verified by AWS_CA_BUNDLE or the system's
-            certificates.
-        proxy: "http://[user:password@]host:port", "" for none; None asks HTTP_PROXY, HTTPS_PROXY,
-            ALL_PROXY and NO_PROXY.
-        session: a `requests.Session` to send over instead, whose adapters and proxies count; the
-            sync client alone has it.
-
-    Raises:
-        ConfigError: an argument is wrong, or there are no keys or no region.
-    """
-
-    def __init__(
-        self,
-        region: str | None = None,
-        *,
-        endpoint: str | None = None,
-        credentials: Credentials | Callable[[], Credentials] | None = None,
-        profile: str | None = None,
-        timeout: float | str = 30.0,
-        retry: Retry | None = None,
-        ambiguous: str = "retry",
-        protocol: str = "json",
-        tls: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        session: requests.Session | None = None,
-    ) -> None:
-        if ambiguous not in ("retry", "raise"):
-            raise ConfigError(f'ambiguous must be "retry" or "raise", not {ambiguous!r}')
-        if protocol not in ("json", "query"):
-            raise ConfigError(f'protocol must be "json" or "query", not {protocol!r}')
-        region = find_region(profile) if region is None else region
-        if not isinstance(region, str) or not region.isascii() or not region.isprintable():
-            raise ConfigError(f'region must be a str such as "eu-west-1", not {region!r}')
-        pair = find_credentials(profile) if credentials is None else credentials
-        settings = flow.Settings(
-            credentials=_provider(pair),
-            region=region,
-            origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
-            **service.patience("sqs", timeout, retry or find_retry()),
-            ambiguous=ambiguous == "retry",
-            new_id=lambda: uuid.uuid4().hex,
-            old=protocol == "query",
-        )
-        authorities = find_authorities()
-        if tls is None and session is None and authorities:
-            tls = new_context(authorities)
-        self._open(settings, tls, proxy, session)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._settings.region!r}, {str(self._settings.origin)!r})"
-
-    def queue(self, queue: str) -> Queue:
-        """Return a queue by its name or URL; nothing is sent.
-
-        Raises:
-            ConfigError: `queue` is neither.
-        """
-        return Queue(self, flow.QueueState(wire.check_queue(queue)))
-
-    def open_queue(self, queue: str) -> Queue:
-        """Return a queue that closes this client when it is closed.
-
-        Raises:
-            ConfigError: `queue` is neither a name nor a URL.
-        """
-        opened = self.queue(queue)
-        opened._owns_client = True
-        return opened
-
-    def create_queue(
-        self,
-        name: str,
-        attributes: Mapping[str, str | int | bool] | None = None,
-        tags: Mapping[str, str] | None = None,
-        *,
-        timeout: float | str | None = None,
-    ) -> Queue:
-        """Create a queue, or return the one that has this name and these attributes.
-
-        Args:
-            name: 1 to 80 letters, digits, - and _; ".fifo" at its end makes it a FIFO queue.
-            attributes: by SQS's names, such as {"VisibilityTimeout": 60}.
-            tags: at most 50.
-            timeout: seconds for the whole call.
-
-        Raises:
-            ConfigError: an argument is wrong.
-            Conflict: a queue of that name has other attributes, or was deleted within a minute.
-            AccessDenied, ServiceError, TransportError: the service or the network failed.
-        """
-        if "/" in wire.check_queue(name):
-            raise ConfigError("name must be a queue's name, not its URL")
-        given = _attributes(attributes)
-        if name.endswith(".fifo"):
-            given.setdefault("FifoQueue", "true")
-        state = self._run(
-            flow.create(self._settings, name, given, tags or {}, self._deadline(timeout))
-        )
-        return Queue(self, state)
-
-    def list_queues(
-        self, prefix: str = "", *, timeout: float | str | None = None
-    ) -> QueueListing:
-        """Return the URLs of all queues whose names begin with `prefix`, fetched page by page.
-
-        `timeout` is for each page. What the service says is raised while iterating.
-        """
-        if not isinstance(prefix, str):
-            raise ConfigError("prefix must be a str")
-        fields: wire.JsonObject = {"MaxResults": _PAGE}
-        if prefix:
-            fields["QueueNamePrefix"] = prefix
-        return QueueListing(self, None, "ListQueues", fields, timeout)
-
-    def ping(self, timeout: float | str = 1.0) -> float:
-        """Ask for one queue and return the seconds that the answer took.
-
-        Raises:
-            WirespeedError: the service did not answer, or said no.
-        """
-        clock = self._settings.clock.monotonic
-        start = clock()
-        self._run(
-            flow.list_page(
-                self._settings, "ListQueues", {"MaxResults": 1}, "", self._deadline(timeout)
-            )
-        )
-        return clock() - start
-
-    def __enter__(self) -> Client:
-        return self
+PAGE = 1000
+"""Queues that a page of a listing has."""
 
 
 class Queue:
@@ -382,7 +220,7 @@ class Queue:
         timeout: float | str | None = None,
     ) -> None:
         """Change attributes, by SQS's names, such as {"VisibilityTimeout": 60}."""
-        given = _attributes(attributes)
+        given = attribute_texts(attributes)
         if not given:
             raise ConfigError("attributes must name at least one attribute")
         self._do("SetQueueAttributes", {"Attributes": given}, timeout)
@@ -435,7 +273,7 @@ class Queue:
 
     def dead_letter_sources(self, *, timeout: float | str | None = None) -> QueueListing:
         """Return the URLs of the queues whose dead letters come here; `timeout` is for a page."""
-        fields: wire.JsonObject = {"MaxResults": _PAGE}
+        fields: wire.JsonObject = {"MaxResults": PAGE}
         return QueueListing(
             self._client, self._state, "ListDeadLetterSourceQueues", fields, timeout
         )
@@ -579,20 +417,7 @@ class QueueListing:
         return urls
 
 
-def _provider(
-    credentials: Credentials | Callable[[], Credentials],
-) -> Callable[[], Credentials]:
-    """Return a function that gives the key pair of now, or raise `ConfigError`."""
-    if isinstance(credentials, Credentials):
-        return lambda: credentials
-    if callable(credentials):
-        return credentials
-    raise ConfigError(
-        f"credentials must be Credentials or a function, not {type(credentials).__name__}"
-    )
-
-
-def _attributes(given: Mapping[str, str | int | bool] | None) -> dict[str, str]:
+def attribute_texts(given: Mapping[str, str | int | bool] | None) -> dict[str, str]:
     """Return attributes as SQS writes them, or raise `ConfigError`."""
     made = {}
     for name, value in (given or {}).items():

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol, TypeVar
 
-from ..errors import Cancelled
-from .effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ...errors import Cancelled
+from ..effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from . import queues as queues
 
 T = TypeVar("T")
 _log = logging.getLogger("wirespeed.engine")
