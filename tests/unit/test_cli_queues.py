@@ -160,3 +160,35 @@ def test_a_queue_of_cmq(cloud: LocalCloud) -> None:
     ):
         done = run(cloud, *command)
         assert done.returncode != 0 and words in done.stderr
+
+
+def test_dead_letters_are_shown_and_sent_back(cloud: LocalCloud, url: str) -> None:
+    keys = Credentials(cloud.access_key, cloud.secret_key)
+    with Client("r", endpoint=cloud.sqs_url, credentials=keys) as client:
+        dead = client.create_queue("dead")
+        policy = {"deadLetterTargetArn": dead.arn(), "maxReceiveCount": 1}
+        client.queue("orders").set_attributes({"RedrivePolicy": json.dumps(policy)})
+        dead.send_many(["one", "two"])
+    assert run(cloud, "dlq", url).stdout == "2 dead letters of orders in dead\n"
+    done = run(cloud, "dlq", url, "--json")
+    assert json.loads(done.stdout) == {"queue": "orders", "dead_letter_queue": "dead", "count": 2}
+    assert run(cloud, "dlq", url, "--redrive").stdout == "2 messages sent back to orders\n"
+    assert sorted(run(cloud, "peek", url).stdout.split()) == ["one", "two"]
+    assert run(cloud, "dlq", url, "--rate", "5").returncode == 2
+    done = run(cloud, "dlq", url.replace("/orders?", "/orders.fifo?"))
+    assert done.returncode == 3
+    assert "no dead-letter queue" in done.stderr
+
+
+def test_dead_letters_of_cmq(cloud: LocalCloud) -> None:
+    cloud.reset()
+    keys = Credentials(cloud.access_key, cloud.secret_key)
+    with cmq.Client(cloud.cmq_url, keys) as client:
+        dead = client.create_queue("dead")
+        client.create_queue("orders", dead_letter_policy=cmq.DeadLetterPolicy("dead", 3))
+        dead.send_many(["one", "two", "three"])
+    assert run(cloud, "dlq", "cmq:///orders").stdout == "3 dead letters of orders in dead\n"
+    done = run(cloud, "dlq", "cmq:///orders", "--redrive", "--rate", "100", "--json")
+    assert json.loads(done.stdout)["moved"] == 3
+    assert run(cloud, "count", "cmq:///orders").stdout.startswith("ready 3")
+    assert run(cloud, "count", "cmq:///dead").stdout.startswith("ready 0")

@@ -431,3 +431,52 @@ def test_a_token_is_sent_and_signed() -> None:
     with server, cmq.Client(server.url, pair) as client:
         client.queue("q").send("x")
     assert b"&Token=token+of+temporary+keys&Signature=" in seen[0]
+
+
+def test_dead_letters_by_receives(side: Side) -> None:
+    dead = side.queue(visibilityTimeout=1)
+    policy = cmq.DeadLetterPolicy(dead.name, max_receives=2)
+    name = f"source-{next(numbers)}"
+    queue = side.do(
+        side.client.create_queue(name, {"visibilityTimeout": 1}, dead_letter_policy=policy)
+    )
+    found = side.do(queue.dead_letter_policy())
+    assert (found.max_receives, found.max_age) == (2, None)
+    assert side.do(queue.dead_letter_queue()).name == dead.name
+    assert side.do(dead.dead_letter_queue()) is None
+    assert side.do(dead.dead_letter_sources()) == [name]
+    assert side.do(dead.dead_letter_sources("other")) == []
+    side.do(queue.send("bad"))
+    for _ in range(2):
+        assert len(side.do(queue.receive(wait=3))) == 1
+    assert side.do(queue.receive(wait=2)) == []
+    (letter,) = side.do(dead.receive(wait=2))
+    assert letter.body == "bad"
+    with pytest.raises(ServiceError, match="10750"):
+        side.do(dead.delete())
+    side.do(queue.clear_dead_letter_policy())
+    assert side.do(queue.dead_letter_policy()) is None
+    with pytest.raises(ServiceError, match="10730"):
+        side.do(queue.clear_dead_letter_policy())
+    side.do(dead.delete())
+
+
+def test_dead_letter_policies_are_set_and_checked(side: Side) -> None:
+    dead, queue, other = side.queue(), side.queue(), side.queue()
+    side.do(queue.set_dead_letter_policy(cmq.DeadLetterPolicy(dead.name, max_age=300)))
+    assert side.do(queue.dead_letter_policy()).max_age == 300
+    for target, text in ((queue, "10740"), (other, "10740")):
+        with pytest.raises(ServiceError, match=text):
+            side.do(target.set_dead_letter_policy(cmq.DeadLetterPolicy(queue.name, 5)))
+    with pytest.raises(ServiceError, match="10730"):
+        side.do(other.set_dead_letter_policy(cmq.DeadLetterPolicy("nowhere", 5)))
+    for policy, text in (
+        (cmq.DeadLetterPolicy(dead.name), "max_receives or max_age"),
+        (cmq.DeadLetterPolicy(dead.name, 1, 300), "max_receives or max_age"),
+        (cmq.DeadLetterPolicy(dead.name, 1001), "max_receives"),
+        (cmq.DeadLetterPolicy(dead.name, max_age=299), "max_age"),
+        (cmq.DeadLetterPolicy("a b", 1), "queue"),
+        ("dead", "policy"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            side.do(other.set_dead_letter_policy(policy))

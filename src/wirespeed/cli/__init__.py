@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
 COMMANDS = (
-    "etag", "send", "recv", "peek", "count", "purge", "ping", "cp", "ls", "stat", "rm", "mv",
+    "etag", "send", "recv", "peek", "count", "purge", "dlq", "ping", "cp", "ls", "stat", "rm", "mv",
     "presign", "serve", "demo", "doctor", "version",
 )  # fmt: skip
 

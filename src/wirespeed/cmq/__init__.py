@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .client import Queue as Queue
     from .client import Subscription as Subscription
     from .client import Topic as Topic
+    from .models import DeadLetterPolicy as DeadLetterPolicy
     from .models import ReceivedMessage as ReceivedMessage
     from .models import SendResult as SendResult
 
@@ -28,6 +29,7 @@ _HOMES = {
     "AsyncTopic": ".aio",
     "Client": ".client",
     "Credentials": "..config",
+    "DeadLetterPolicy": ".models",
     "Queue": ".client",
     "ReceivedMessage": ".models",
     "Retry": "..config",

@@ -51,3 +51,19 @@ class SendResult:
     message_id: str
     attempts: int = 1
     possible_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterPolicy:
+    """Which messages of a queue are moved to another one; one of the two limits is given.
+
+    Args:
+        queue: the dead-letter queue's name; it has no dead-letter queue itself. In a policy that
+            was read it is the queue's id, as CMQ gives it.
+        max_receives: a message received that often and not deleted is moved, 1 to 1000.
+        max_age: a message not deleted after so many seconds is moved, 300 to 43200.
+    """
+
+    queue: str
+    max_receives: int | None = None
+    max_age: int | None = None

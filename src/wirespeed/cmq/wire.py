@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _native
-from ..config import Credentials
+from ..config import Credentials, instance, whole
 from ..errors import (
     AccessDenied,
     Busy,
@@ -30,6 +30,7 @@ from .models import (
     MESSAGE_LIMIT,
     MOST_ROUTING_DOTS,
     TAG_LIMIT,
+    DeadLetterPolicy,
     ReceivedMessage,
 )
 from .sign import PATH, signed_parameters
@@ -154,6 +155,36 @@ def check_attributes(given: Mapping[str, str | int]) -> dict[str, str]:
             raise ConfigError(f"attribute {name!r} must be a str or int, not {value!r}")
         made[name] = str(value)
     return made
+
+
+def encode_policy(policy: DeadLetterPolicy) -> dict[str, str]:
+    """Return a dead-letter policy as CMQ writes it, or raise `ConfigError`."""
+    instance(policy, DeadLetterPolicy, "policy")
+    check_name(policy.queue, "policy.queue")
+    if (policy.max_receives is None) == (policy.max_age is None):
+        raise ConfigError("policy must have max_receives or max_age, and not both")
+    rule: JsonObject = {"deadLetterQueue": policy.queue}
+    if policy.max_age is None:
+        rule["policy"] = 0
+        rule["maxReceiveCount"] = whole(policy.max_receives, "policy.max_receives", 1, 1000)
+    else:
+        rule["policy"] = 1
+        rule["maxTimeToLive"] = whole(policy.max_age, "policy.max_age", 300, 43_200)
+    return {"deadLetterPolicy": json.dumps(rule, separators=(",", ":"))}
+
+
+def decode_policy(fields: JsonObject) -> DeadLetterPolicy | None:
+    """Return the dead-letter policy of a queue's attributes, None where it has none."""
+    text = fields.get("deadLetterPolicy")
+    if not text:
+        return None
+    try:
+        rule = json.loads(text) if isinstance(text, str) else text
+        if rule["policy"]:
+            return DeadLetterPolicy(str(rule["deadLetterQueue"]), None, int(rule["maxTimeToLive"]))
+        return DeadLetterPolicy(str(rule["deadLetterQueue"]), int(rule["maxReceiveCount"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable("the deadLetterPolicy", error) from error
 
 
 def numbered(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from ...errors import ConfigError
 from ...http.models import Origin
 from ...http.service import aio as service
 from .. import flow, wire
+from ..models import DeadLetterPolicy
 from .queue import AsyncQueue
 from .topic import AsyncTopic
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _PAGE = 100
+_SMALL_PAGE = 50
 _LARGEST_NONCE = 2**31 - 1
 
 
@@ -120,6 +122,7 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         name: str,
         attributes: Mapping[str, str | int] | None = None,
         *,
+        dead_letter_policy: DeadLetterPolicy | None = None,
         timeout: float | str | None = None,
     ) -> AsyncQueue:
         """Create a queue.
@@ -127,6 +130,7 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         Args:
             name: a letter, then up to 63 letters, digits, - and _.
             attributes: by CMQ's names, such as {"visibilityTimeout": 60, "rewindSeconds": 3600}.
+            dead_letter_policy: which messages are moved to another queue.
             timeout: seconds for the whole call.
 
         Raises:
@@ -136,6 +140,8 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         """
         queue = self.queue(name)
         given = wire.check_attributes(attributes or {})
+        if dead_letter_policy is not None:
+            given.update(wire.encode_policy(dead_letter_policy))
         await self._ask("CreateQueue", {"queueName": name, **given}, timeout)
         return queue
 
@@ -209,6 +215,14 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
     async def __aenter__(self) -> AsyncClient:
         return self
 
+    async def _ids(self, timeout: float | str | None) -> AsyncIterator[tuple[str, str]]:
+        """Iterate over the ids and names of all queues."""
+        for page in flow.pages(
+            self._settings, "ListQueue", {}, "queueList", _PAGE, lambda: self._deadline(timeout)
+        ):
+            for item in await self._run(page):
+                yield wire.text_of(item, "queueId"), wire.text_of(item, "queueName")
+
     async def _names(
         self,
         action: str,
@@ -217,8 +231,9 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         name: str,
         timeout: float | str | None,
     ) -> AsyncIterator[str]:
+        size = _SMALL_PAGE if action == "ListDeadLetterSourceQueues" else _PAGE
         for page in flow.pages(
-            self._settings, action, parameters, items, _PAGE, lambda: self._deadline(timeout)
+            self._settings, action, parameters, items, size, lambda: self._deadline(timeout)
         ):
             for item in await self._run(page):
                 yield wire.text_of(item, name)

@@ -7,9 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ...config import whole
-from ...errors import ConfigError, Unsupported, WirespeedError
+from ...errors import ConfigError, NotFound, Unsupported, WirespeedError
 from .. import flow, wire
-from ..models import BATCH_LIMIT, LONGEST_DELAY, LONGEST_WAIT, ReceivedMessage, SendResult
+from ..models import (
+    BATCH_LIMIT,
+    LONGEST_DELAY,
+    LONGEST_WAIT,
+    DeadLetterPolicy,
+    ReceivedMessage,
+    SendResult,
+)
 
 if TYPE_CHECKING:
     from .client import AsyncClient
@@ -208,6 +215,47 @@ class AsyncQueue:
         """
         start = whole(to, "to", 1, 2**53)
         await self._ask("RewindQueue", {"startConsumeTime": str(start)}, timeout)
+
+    async def dead_letter_policy(
+        self, *, timeout: float | str | None = None
+    ) -> DeadLetterPolicy | None:
+        """Return the queue's dead-letter policy, None where it has none."""
+        return wire.decode_policy(await self._ask("GetQueueAttributes", {}, timeout))
+
+    async def set_dead_letter_policy(
+        self, policy: DeadLetterPolicy, *, timeout: float | str | None = None
+    ) -> None:
+        """Move messages to a dead-letter queue by a policy."""
+        await self._ask("SetQueueAttributes", wire.encode_policy(policy), timeout)
+
+    async def clear_dead_letter_policy(self, *, timeout: float | str | None = None) -> None:
+        """Move messages to no dead-letter queue any more."""
+        await self._ask("UnbindDeadLetterQueue", {}, timeout)
+
+    async def dead_letter_queue(self, *, timeout: float | str | None = None) -> AsyncQueue | None:
+        """Return the queue that this one's dead letters go to, None where there is none.
+
+        CMQ names it by its id, which is looked up in the list of queues.
+        """
+        policy = await self.dead_letter_policy(timeout=timeout)
+        if policy is None:
+            return None
+        async for identity, name in self._client._ids(timeout):
+            if policy.queue in (identity, name):
+                return self._client.queue(name)
+        raise NotFound(f"there is no queue of the id {policy.queue}", service="cmq")
+
+    def dead_letter_sources(
+        self, search: str = "", *, timeout: float | str | None = None
+    ) -> AsyncIterator[str]:
+        """Iterate over the names of the queues whose dead letters come here, page by page.
+
+        Those that contain `search`; `timeout` is for each page.
+        """
+        parameters = {"deadLetterQueueName": self._name, **wire.searching(search)}
+        return self._client._names(
+            "ListDeadLetterSourceQueues", parameters, "queueList", "queueName", timeout
+        )
 
     async def delete(self, *, timeout: float | str | None = None) -> None:
         """Delete the queue with its messages."""

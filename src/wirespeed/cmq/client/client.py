@@ -12,6 +12,7 @@ from ...errors import ConfigError
 from ...http.models import Origin
 from ...http.service import client as service
 from .. import flow, wire
+from ..models import DeadLetterPolicy
 from .queue import Queue
 from .topic import Topic
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _PAGE = 100
+_SMALL_PAGE = 50
 _LARGEST_NONCE = 2**31 - 1
 
 
@@ -121,6 +123,7 @@ class Client(service.ServiceClient[flow.Settings]):
         name: str,
         attributes: Mapping[str, str | int] | None = None,
         *,
+        dead_letter_policy: DeadLetterPolicy | None = None,
         timeout: float | str | None = None,
     ) -> Queue:
         """Create a queue.
@@ -128,6 +131,7 @@ class Client(service.ServiceClient[flow.Settings]):
         Args:
             name: a letter, then up to 63 letters, digits, - and _.
             attributes: by CMQ's names, such as {"visibilityTimeout": 60, "rewindSeconds": 3600}.
+            dead_letter_policy: which messages are moved to another queue.
             timeout: seconds for the whole call.
 
         Raises:
@@ -137,6 +141,8 @@ class Client(service.ServiceClient[flow.Settings]):
         """
         queue = self.queue(name)
         given = wire.check_attributes(attributes or {})
+        if dead_letter_policy is not None:
+            given.update(wire.encode_policy(dead_letter_policy))
         self._ask("CreateQueue", {"queueName": name, **given}, timeout)
         return queue
 
@@ -210,6 +216,14 @@ class Client(service.ServiceClient[flow.Settings]):
     def __enter__(self) -> Client:
         return self
 
+    def _ids(self, timeout: float | str | None) -> Iterator[tuple[str, str]]:
+        """Iterate over the ids and names of all queues."""
+        for page in flow.pages(
+            self._settings, "ListQueue", {}, "queueList", _PAGE, lambda: self._deadline(timeout)
+        ):
+            for item in self._run(page):
+                yield wire.text_of(item, "queueId"), wire.text_of(item, "queueName")
+
     def _names(
         self,
         action: str,
@@ -218,8 +232,9 @@ class Client(service.ServiceClient[flow.Settings]):
         name: str,
         timeout: float | str | None,
     ) -> Iterator[str]:
+        size = _SMALL_PAGE if action == "ListDeadLetterSourceQueues" else _PAGE
         for page in flow.pages(
-            self._settings, action, parameters, items, _PAGE, lambda: self._deadline(timeout)
+            self._settings, action, parameters, items, size, lambda: self._deadline(timeout)
         ):
             for item in self._run(page):
                 yield wire.text_of(item, name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from .delivery import deliver
 from .refusal import Refusal, bad_parameter
-from .state import Queue, State, StoredMessage, Subscription, Topic, new_message_id
+from .state import DeadLetters, Queue, State, StoredMessage, Subscription, Topic, new_message_id
 
 Fields = dict[str, str]
 Reply = dict[str, Any]
@@ -16,6 +17,7 @@ Reply = dict[str, Any]
 BATCH_LIMIT = 16
 BATCH_BYTES = 1024 * 1024
 RECREATE_SECONDS = 30.0
+MOST_SOURCES = 6
 _NAME = re.compile(r"[a-zA-Z][A-Za-z0-9_-]{0,63}")
 _QUEUE_NUMBERS = {
     "maxMsgHeapNum": (1, 1_000_000_000),
@@ -51,6 +53,7 @@ class Actions:
             "GetQueueAttributes": self._get_queue,
             "GetSubscriptionAttributes": self._get_subscription,
             "GetTopicAttributes": self._get_topic,
+            "ListDeadLetterSourceQueues": self._list_sources,
             "ListQueue": self._list_queues,
             "ListSubscriptionByTopic": self._list_subscriptions,
             "ListTopic": self._list_topics,
@@ -62,6 +65,7 @@ class Actions:
             "SetSubscriptionAttributes": self._set_subscription,
             "SetTopicAttributes": self._set_topic,
             "Subscribe": self._subscribe,
+            "UnbindDeadLetterQueue": self._unbind,
             "Unsubscribe": self._unsubscribe,
         }
 
@@ -86,7 +90,9 @@ class Actions:
         name = name_of(fields, "queueName")
         attributes = queue_numbers(fields)
         self._check_new(name, "queue", self._state.queues)
-        queue = self._state.queues[name] = Queue(name, attributes, self._state.now())
+        queue = Queue(name, attributes, self._state.now())
+        queue.dead_letters = self._dead_letters(queue, fields)
+        self._state.queues[name] = queue
         return {"queueId": queue.queue_id}
 
     def _check_new(self, name: str, kind: str, there: object) -> None:
@@ -98,6 +104,8 @@ class Actions:
 
     def _delete_queue(self, fields: Fields) -> Reply:
         queue = self._queue(fields)
+        if self._sources(queue):
+            raise Refusal(4000, "(10750)a dead letter queue in use is not allowed to be deleted")
         del self._state.queues[queue.name]
         self._deleted[f"queue {queue.name}"] = self._state.now()
         queue.gone = True
@@ -109,7 +117,9 @@ class Actions:
 
     def _set_queue(self, fields: Fields) -> Reply:
         queue = self._queue(fields)
+        dead_letters = self._dead_letters(queue, fields)
         queue.attributes.update(queue_numbers(fields))
+        queue.dead_letters = dead_letters or queue.dead_letters
         queue.modified = self._state.now()
         queue.wake()
         return {}
@@ -120,6 +130,58 @@ class Actions:
             for name, queue in sorted(self._state.queues.items())
         ]
         return page(fields, items, "queueName", "queueList")
+
+    def _dead_letters(self, queue: Queue, fields: Fields) -> DeadLetters | None:
+        """Return the policy that the parameters give, checked."""
+        if "deadLetterPolicy" not in fields:
+            return None
+        try:
+            policy = json.loads(fields["deadLetterPolicy"])
+        except ValueError:
+            policy = None
+        if not isinstance(policy, dict):
+            raise Refusal(4000, "(10710)deadLetterPolicy must be a json string")
+        name = policy.get("deadLetterQueue")
+        if not isinstance(name, str):
+            raise Refusal(4000, "(10760)the deadLetterPolicy must have deadLetterQueue, a string")
+        kind = policy.get("policy")
+        if kind not in (0, 1) or isinstance(kind, bool):
+            raise Refusal(4000, "(10770)the deadLetterPolicy must have policy, 0 or 1")
+        limit = policy.get("maxTimeToLive" if kind else "maxReceiveCount")
+        low, high = (300, 43_200) if kind else (1, 1000)
+        if not isinstance(limit, int) or not low <= limit <= high:
+            raise Refusal(4000, "(10720)deadLetterPolicy params error")
+        target = self._state.queues.get(name)
+        if target is None:
+            raise Refusal(4000, "(10730)deadLetter queue not exist")
+        if target is queue or target.dead_letters or self._sources(queue):
+            raise Refusal(4000, "(10740)deadLetter queue is not allowed to nest")
+        if len({*self._sources(target), queue.name}) > MOST_SOURCES:
+            raise Refusal(4000, "(10780)the deadLetter queue is bound too many times")
+        return DeadLetters(target, 0, limit) if kind else DeadLetters(target, limit, 0)
+
+    def _sources(self, target: Queue) -> list[str]:
+        """Return the names of the queues whose dead letters come to one."""
+        return sorted(
+            queue.name
+            for queue in self._state.queues.values()
+            if queue.dead_letters is not None and queue.dead_letters.target is target
+        )
+
+    def _list_sources(self, fields: Fields) -> Reply:
+        target = self._state.queue(name_of(fields, "deadLetterQueueName"))
+        items = [
+            {"queueId": self._state.queues[name].queue_id, "queueName": name}
+            for name in self._sources(target)
+        ]
+        return page(fields, items, "queueName", "queueList")
+
+    def _unbind(self, fields: Fields) -> Reply:
+        queue = self._queue(fields)
+        if queue.dead_letters is None:
+            raise Refusal(4000, "(10730)deadLetter queue not exist")
+        queue.dead_letters = None
+        return {}
 
     def _rewind(self, fields: Fields) -> Reply:
         queue = self._queue(fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -46,6 +47,29 @@ class StoredMessage:
     deleted_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Which messages of a queue go where.
+
+    Args:
+        target: the dead-letter queue.
+        most_receives: after that many receives; 0 for no such rule.
+        oldest: seconds after they were stored; 0 for no such rule.
+    """
+
+    target: Queue
+    most_receives: int = 0
+    oldest: int = 0
+
+    def describe(self) -> str:
+        """Return it as deadLetterPolicy, which names the queue by its id."""
+        rule = {"maxTimeToLive": self.oldest} if self.oldest else {}
+        if not self.oldest:
+            rule = {"maxReceiveCount": self.most_receives}
+        policy = int(bool(self.oldest))
+        return json.dumps({"deadLetterQueue": self.target.queue_id, "policy": policy, **rule})
+
+
 class Queue:
     """One queue.
 
@@ -61,6 +85,7 @@ class Queue:
         self.attributes = {**QUEUE_DEFAULTS, **attributes}
         self.created = self.modified = now
         self.messages: list[StoredMessage] = []
+        self.dead_letters: DeadLetters | None = None
         self.gone = False
         self._handles: dict[str, StoredMessage] = {}
         self._waiting: set[asyncio.Future[None]] = set()
@@ -125,6 +150,27 @@ class Queue:
             if message.enqueued > oldest
             and (message.deleted_at is None or message.deleted_at > rewound)
         ]
+        self._bury(now)
+
+    def _bury(self, now: float) -> None:
+        """Move the dead letters, of which none is received at present."""
+        rule = self.dead_letters
+        if rule is None:
+            return
+        kept = []
+        for message in self.messages:
+            tired = rule.most_receives and message.receives >= rule.most_receives
+            old = rule.oldest and message.enqueued + rule.oldest <= now
+            free = message.deleted_at is None and message.visible_at <= now
+            if free and (tired or old):
+                self._handles.pop(message.handle, None)
+                rule.target.messages.append(
+                    StoredMessage(message.body, now, now, message.message_id)
+                )
+                rule.target.wake()
+            else:
+                kept.append(message)
+        self.messages = kept
 
     def describe(self, now: float) -> dict[str, object]:
         """Return its attributes as GetQueueAttributes gives them."""
@@ -143,6 +189,7 @@ class Queue:
             "delayMsgNum": len(delayed),
             "rewindmsgNum": len(self.messages) - len(living),
             "minMsgTime": int(min((message.enqueued for message in living), default=0)),
+            **({"deadLetterPolicy": self.dead_letters.describe()} if self.dead_letters else {}),
         }
 
     def next_change(self, now: float) -> float:

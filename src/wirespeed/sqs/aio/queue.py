@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from ...config import whole
 from ...engine.effects import Flow
-from ...errors import ConfigError, WirespeedError
+from ...errors import ConfigError, ProtocolError, WirespeedError
 from .. import flow, wire
 from ..models import (
     BATCH_LIMIT,
@@ -269,6 +270,19 @@ class AsyncQueue:
     async def remove_permission(self, label: str, *, timeout: float | str | None = None) -> None:
         """Withdraw what `add_permission` gave under a label."""
         await self._do("RemovePermission", {"Label": label}, timeout)
+
+    async def dead_letter_queue(self, *, timeout: float | str | None = None) -> AsyncQueue | None:
+        """Return the queue that this one's dead letters go to, None where there is none."""
+        policy = (await self.attributes("RedrivePolicy", timeout=timeout)).get("RedrivePolicy")
+        try:
+            arn = json.loads(policy)["deadLetterTargetArn"] if policy else ""
+            return self._client.queue(arn.rpartition(":")[2]) if arn else None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ProtocolError(f"the RedrivePolicy cannot be read: {error!r}") from error
+
+    async def arn(self, *, timeout: float | str | None = None) -> str:
+        """Return the queue's ARN."""
+        return await self._run(flow.arn_of(self._settings, self._state, self._deadline(timeout)))
 
     def dead_letter_sources(self, *, timeout: float | str | None = None) -> AsyncQueueListing:
         """Return the URLs of the queues whose dead letters come here; `timeout` is for a page."""
