@@ -220,13 +220,17 @@ def request(
     """Return the signed request of one action.
 
     Raises:
-        ConfigError: it is a GET whose URL passes 2 KiB, which gateways cut.
+        ConfigError: it is a GET whose URL passes 2 KiB, which gateways cut, or a parameter cannot
+            be encoded.
     """
-    form = _native.form_encode(
-        signed_parameters(
-            action, parameters, credentials, method, host, sha256=sha256, wall=wall, nonce=nonce
+    try:
+        form = _native.form_encode(
+            signed_parameters(
+                action, parameters, credentials, method, host, sha256=sha256, wall=wall, nonce=nonce
+            )
         )
-    )
+    except UnicodeEncodeError:
+        raise ConfigError(f"a parameter of {action} holds a lone surrogate") from None
     if method == "POST":
         return Request("POST", PATH, [("Content-Type", FORM_TYPE)], form.encode())
     target = f"{PATH}?{form}"

@@ -56,8 +56,11 @@ def check_mime_type(mime_type: object) -> str:
 
 
 def encode(text: str) -> str:
-    """Return text in URL-safe base64."""
-    return _native.base64url_encode(text.encode())
+    """Return text in URL-safe base64, or raise `ConfigError`."""
+    try:
+        return _native.base64url_encode(text.encode())
+    except UnicodeEncodeError:
+        raise ConfigError("the text must be encodable as UTF-8; it has a lone surrogate") from None
 
 
 def put_token(

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
+from ...errors import ConfigError
+
 JsonObject = dict[str, Any]
 
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
@@ -37,9 +39,16 @@ def path_of(fields: Mapping[str, Any]) -> str:
 
 
 def encode(action: str, fields: Mapping[str, Any]) -> bytes:
-    """Return the form of one action."""
+    """Return the form of one action.
+
+    Raises:
+        ConfigError: a text cannot be encoded.
+    """
     pairs = [("Action", action), ("Version", _VERSION), *_flatten(action, fields)]
-    return urlencode(pairs).encode("ascii")
+    try:
+        return urlencode(pairs).encode("ascii")
+    except UnicodeEncodeError:
+        raise ConfigError(f"a text of {action} holds a lone surrogate") from None
 
 
 def _flatten(action: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
