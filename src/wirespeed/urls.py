@@ -1,12 +1,15 @@
 """Open a queue or a bucket by its URL.
 
 ```
+rocketmq://[KEY:SECRET@]HOST:PORT[,HOST:PORT]/TOPIC[?group=NAME&tags=A||B]
 sqs://[KEY:SECRET@]REGION/QUEUE[?endpoint=URL&profile=NAME&timeout=SECONDS&ambiguous=raise]
 cmqs://[ID:KEY@]HOST/QUEUE[?signature=sha1&method=GET&timeout=SECONDS&ambiguous=retry]
 cmq://[ID:KEY@]HOST[:PORT]/QUEUE   the same without TLS
 wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&timeout=SECONDS]
 cos4://[ID:KEY@]BUCKET-APPID[?region=NAME&endpoint=URL&download_endpoint=URL&timeout=SECONDS]
 ```
+
+The name servers of rocketmq:///TOPIC are NAMESRV_ADDR, its group is "wirespeed" unless given.
 
 Keys that a URL does not have come from where the service's own client takes them. Those of WCS are
 WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses WIRESPEED_WCS_URL. Those of CMQ
@@ -26,19 +29,22 @@ from .config import Credentials
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from . import cmq, cos, sqs, wcs
+    from . import cmq, cos, rocketmq, sqs, wcs
 
 _CMQ_QUERY = frozenset({"ambiguous", "method", "signature", "timeout"})
 _QUERY = {
     "cmq": _CMQ_QUERY,
     "cmqs": _CMQ_QUERY,
     "cos4": frozenset({"download_endpoint", "endpoint", "region", "timeout"}),
-    "sqs": frozenset({"ambiguous", "endpoint", "profile", "timeout"}),
+    "rocketmq": frozenset({"group", "tags"}),
+    "sqs": frozenset({"ambiguous", "endpoint", "profile", "protocol", "timeout"}),
     "wcs": frozenset({"manage_url", "timeout", "upload_url"}),
 }
 
 
-def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket | cos.Bucket:
+def connect(
+    url: str, **overrides: Any
+) -> sqs.Queue | cmq.Queue | rocketmq.Queue | wcs.Bucket | cos.Bucket:
     """Open what `url` names; nothing is sent yet. Close it, or use `with`.
 
     Args:
@@ -46,7 +52,7 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket | 
         overrides: further arguments of the service's `Client`; they go before what the URL says.
 
     Returns:
-        An `sqs.Queue`, a `cmq.Queue`, a `wcs.Bucket` or a `cos.Bucket`.
+        An `sqs.Queue`, a `cmq.Queue`, a `rocketmq.Queue`, a `wcs.Bucket` or a `cos.Bucket`.
 
     Raises:
         ConfigError: the URL or an argument is wrong.
@@ -60,6 +66,10 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket | 
         from .cmq.client import Client as CmqClient
 
         return CmqClient(**options).open_queue(parts.path[1:])
+    if parts.scheme == "rocketmq":
+        from .rocketmq.client.queue import Queue as RocketmqQueue
+
+        return RocketmqQueue(unquote(parts.path[1:]), **options)
     if parts.scheme == "cos4":
         from .cos.client import Client as CosClient
 
@@ -71,7 +81,7 @@ def connect(url: str, **overrides: Any) -> sqs.Queue | cmq.Queue | wcs.Bucket | 
 
 def connect_async(
     url: str, **overrides: Any
-) -> sqs.AsyncQueue | cmq.AsyncQueue | wcs.AsyncBucket | cos.AsyncBucket:
+) -> sqs.AsyncQueue | cmq.AsyncQueue | rocketmq.AsyncQueue | wcs.AsyncBucket | cos.AsyncBucket:
     """Open what `url` names for asyncio: as `connect`. Close it, or use `async with`."""
     parts, options = _read(url, overrides)
     if parts.scheme == "sqs":
@@ -82,6 +92,10 @@ def connect_async(
         from .cmq.aio import AsyncClient as CmqClient
 
         return CmqClient(**options).open_queue(parts.path[1:])
+    if parts.scheme == "rocketmq":
+        from .rocketmq.aio.queue import AsyncQueue as RocketmqQueue
+
+        return RocketmqQueue(unquote(parts.path[1:]), **options)
     if parts.scheme == "cos4":
         from .cos.aio import AsyncClient as CosClient
 
@@ -97,7 +111,7 @@ def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, A
         raise ConfigError(f"url must be a str, not {type(url).__name__}")
     try:
         parts = urlsplit(url)
-        if parts.port is not None and parts.scheme not in ("cmq", "cmqs"):
+        if parts.scheme not in ("cmq", "cmqs", "rocketmq") and parts.port is not None:
             raise ValueError
     except ValueError:
         raise ConfigError("url has a port or brackets where a name belongs") from None
@@ -114,6 +128,8 @@ def _read(url: str, overrides: dict[str, Any]) -> tuple[SplitResult, dict[str, A
         _read_sqs(parts, options)
     elif parts.scheme in ("cmq", "cmqs"):
         _read_cmq(parts, options)
+    elif parts.scheme == "rocketmq":
+        _read_rocketmq(parts, options)
     elif parts.scheme == "cos4":
         _read_cos(parts, options)
     else:
@@ -127,6 +143,15 @@ def _read_sqs(parts: SplitResult, options: dict[str, Any]) -> None:
     if not parts.hostname or not parts.path[1:]:
         raise ConfigError("url must be sqs://REGION/QUEUE")
     options["region"] = parts.hostname
+    if parts.username is not None:
+        options["credentials"] = Credentials(unquote(parts.username), unquote(parts.password or ""))
+
+
+def _read_rocketmq(parts: SplitResult, options: dict[str, Any]) -> None:
+    if not parts.path[1:] or "/" in parts.path[1:]:
+        raise ConfigError("url must be rocketmq://HOST:PORT/TOPIC")
+    options["namesrv"] = parts.netloc.rpartition("@")[2] or None
+    options.setdefault("group", "wirespeed")
     if parts.username is not None:
         options["credentials"] = Credentials(unquote(parts.username), unquote(parts.password or ""))
 

@@ -63,6 +63,10 @@ def proxy_of(seen: list[tuple[bytes, dict[bytes, bytes]]], answer: bytes = b"") 
                 peer.send(answer)
                 return
             if not first.startswith(b"CONNECT "):
+                size = int(headers.get(b"content-length", b"0"))
+                while len(peer._data) < size:
+                    assert peer._fill()
+                peer._data = peer._data[size:]
                 peer.answer(200, first)
                 continue
             host, _, port = first.split()[1].decode().rpartition(":")

@@ -23,7 +23,7 @@ PROGRAM = [sys.executable, "-W", "error", "-m", "wirespeed"]
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(["cmq", "sqs"]) as made:
+    with LocalCloud(["cmq", "rocketmq", "sqs"]) as made:
         yield made
 
 
@@ -192,3 +192,19 @@ def test_dead_letters_of_cmq(cloud: LocalCloud) -> None:
     assert json.loads(done.stdout)["moved"] == 3
     assert run(cloud, "count", "cmq:///orders").stdout.startswith("ready 3")
     assert run(cloud, "count", "cmq:///dead").stdout.startswith("ready 0")
+
+
+def test_a_topic_of_rocketmq(cloud: LocalCloud) -> None:
+    cloud.reset()
+    url = "rocketmq:///orders?group=shop"
+    sent = run(cloud, "send", url, "one", "два", "--json")
+    assert [json.loads(line)["body"] for line in sent.stdout.splitlines()] == ["one", "два"]
+    assert run(cloud, "count", url).stdout == "ready 2\n"
+    assert sorted(run(cloud, "peek", url).stdout.split()) == ["one", "два"]
+    received = run(cloud, "recv", url, "--count", "2", "--json").stdout.splitlines()
+    assert {json.loads(line)["body"] for line in received} == {"one", "два"}
+    assert json.loads(run(cloud, "count", url, "--json").stdout) == {"ready": 0}
+    assert run(cloud, "dlq", url).stdout == "0 dead letters of orders in %DLQ%shop\n"
+    assert run(cloud, "ping", url).returncode == 0
+    refused = run(cloud, "purge", url, "--yes")
+    assert (refused.returncode, "cannot purge" in refused.stderr) == (6, True)

@@ -89,7 +89,7 @@ def test_what_is_given_goes_before_the_url(cloud: LocalCloud) -> None:
     ("url", "said"),
     [
         (5, "url must be a str, not int"),
-        ("kafka://h/t", "url must begin with one of cmq://, cmqs://, cos4://, sqs://, wcs://"),
+        ("kafka://h/t", "url must begin with one of cmq://, cmqs://, cos4://, rocketmq://, sqs://"),
         ("sqs://h:80/q", "url has a port"),
         ("sqs://[h/q", "url has a port or brackets"),
         ("sqs://r", "url must be sqs://REGION/QUEUE"),

@@ -24,11 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the three numbers."""
-    from wirespeed import cmq
+    from wirespeed import cmq, rocketmq
 
     found: Mapping[str, str | int]
     with open_queue(args.url) as queue:
-        if isinstance(queue, cmq.Queue):
+        if isinstance(queue, rocketmq.Queue):
+            names, found = {"ready": "ready"}, {"ready": queue.count()}
+        elif isinstance(queue, cmq.Queue):
             names, found = CMQ_NAMES, queue.attributes()
         else:
             names, found = SQS_NAMES, queue.attributes(*SQS_NAMES.values())

@@ -8,15 +8,17 @@ from collections.abc import Callable
 
 from wirespeed.cli.progress import Bar
 from wirespeed.cli.queues import add_url, open_queue, show
-from wirespeed.errors import ConfigError, NotFound, ServiceError
+from wirespeed.errors import ConfigError, NotFound, ServiceError, TopicNotFound
 
 HELP = "show how many dead letters a queue has, or send them back to it with --redrive"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wirespeed import cmq, sqs
+    from wirespeed import sqs
+    from wirespeed.cli.queues import Queue
 
 _POLL = 0.2
+_PATIENCE = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: an option is wrong.
         NotFound: the queue has no dead-letter queue.
     """
-    from wirespeed import cmq
+    from wirespeed import sqs
 
     if args.rate is not None and (not args.redrive or args.rate < 1):
         raise ConfigError("--rate must be at least 1, and goes with --redrive")
@@ -45,7 +47,11 @@ def run(args: argparse.Namespace) -> int:
         dead = queue.dead_letter_queue()
         if dead is None:
             raise NotFound(f"{queue.name} has no dead-letter queue", hint="set its policy first")
-        count = dead.count()
+        try:
+            count = dead.count()
+        except TopicNotFound:
+            # RocketMQ makes the topic with the first dead letter.
+            count = 0
         if not args.redrive:
             if args.json:
                 show({"queue": queue.name, "dead_letter_queue": dead.name, "count": count})
@@ -57,12 +63,10 @@ def run(args: argparse.Namespace) -> int:
             def progress(moved: int) -> None:
                 bar.update(moved, count)
 
-            if isinstance(queue, cmq.Queue):
-                assert isinstance(dead, cmq.Queue)
-                moved = _carry(dead, queue, args.rate, progress)
-            else:
-                assert not isinstance(dead, cmq.Queue)
+            if isinstance(queue, sqs.Queue) and isinstance(dead, sqs.Queue):
                 moved = _redrive(dead, queue, args.rate, progress)
+            else:
+                moved = _carry(dead, queue, args.rate, progress)
     if args.json:
         show({"queue": queue.name, "dead_letter_queue": dead.name, "moved": moved})
     else:
@@ -90,18 +94,17 @@ def _redrive(
         time.sleep(_POLL)
 
 
-def _carry(
-    dead: cmq.Queue, queue: cmq.Queue, rate: int | None, progress: Callable[[int], None]
-) -> int:
-    """Receive each message, send it to the queue, and delete it then."""
+def _carry(dead: Queue, queue: Queue, rate: int | None, progress: Callable[[int], None]) -> int:
+    """Receive each message, send it to the queue, and settle it then."""
     moved = 0
     began = time.monotonic()
-    while messages := dead.receive(min(10, rate or 10), wait=0):
-        for message in messages:
-            queue.send(message.body)
-            dead.ack(message)
-            moved += 1
-            progress(moved)
-            if rate is not None:
-                time.sleep(max(0.0, began + moved / rate - time.monotonic()))
+    with dead:
+        while messages := dead.receive(min(10, rate or 10), wait=_PATIENCE):
+            for message in messages:
+                queue.send(message.body)  # type: ignore[arg-type]
+                dead.ack(message)  # type: ignore[arg-type]
+                moved += 1
+                progress(moved)
+                if rate is not None:
+                    time.sleep(max(0.0, began + moved / rate - time.monotonic()))
     return moved

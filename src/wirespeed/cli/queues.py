@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from wirespeed.errors import ConfigError
 
 if TYPE_CHECKING:
-    from wirespeed import cmq, sqs
+    from wirespeed import cmq, rocketmq, sqs
     from wirespeed.sqs.models import Attribute
 
-    Queue = sqs.Queue | cmq.Queue
-    ReceivedMessage = sqs.ReceivedMessage | cmq.ReceivedMessage
+    Queue = sqs.Queue | cmq.Queue | rocketmq.Queue
+    ReceivedMessage = sqs.ReceivedMessage | cmq.ReceivedMessage | rocketmq.ReceivedMessage
 
 URL_HELP = (
     "sqs://REGION/QUEUE, keys and endpoint from the environment, or ?endpoint=URL; "
-    "cmqs://HOST/QUEUE or cmq://HOST:PORT/QUEUE"
+    "cmqs://HOST/QUEUE or cmq://HOST:PORT/QUEUE; rocketmq://HOST:PORT/TOPIC?group=NAME"
 )
 
 
@@ -42,7 +42,7 @@ def open_queue(url: str) -> Queue:
     if isinstance(opened, (cos.Bucket, wcs.Bucket)):
         opened.close()
         raise ConfigError(
-            "url names a bucket, not a queue: begin it with sqs://, cmq:// or cmqs://"
+            "url names a bucket, not a queue: begin it with sqs://, cmq://, cmqs:// or rocketmq://"
         )
     return opened
 
@@ -54,8 +54,18 @@ def show(line: Mapping[str, object]) -> None:
 
 def as_json(message: ReceivedMessage) -> dict[str, object]:
     """Return a message as JSON values; bytes as {"base64": ...}."""
-    from wirespeed import cmq
+    from wirespeed import cmq, rocketmq
 
+    if isinstance(message, rocketmq.ReceivedMessage):
+        return {
+            "message_id": message.message_id,
+            "body": _text_or_base64(message.body),
+            "tag": message.tag,
+            "keys": list(message.keys),
+            "queue": message.queue_id,
+            "offset": message.queue_offset,
+            "properties": message.properties,
+        }
     if isinstance(message, cmq.ReceivedMessage):
         return {
             "message_id": message.message_id,
@@ -69,6 +79,19 @@ def as_json(message: ReceivedMessage) -> dict[str, object]:
         "attributes": {name: _plain(value) for name, value in message.attributes.items()},
         "system": dict(message.system),
     }
+
+
+def body_of(message: ReceivedMessage) -> str:
+    """Return a message's body as text; bytes that are no UTF-8 are shown as \\x and digits."""
+    body = message.body
+    return body if isinstance(body, str) else body.decode("utf-8", "backslashreplace")
+
+
+def _text_or_base64(body: bytes) -> object:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return _plain(body)
 
 
 def _plain(value: str | bytes | Attribute) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from wirespeed.cli import exits
-from wirespeed.cli.queues import add_url, as_json, open_queue, show
+from wirespeed.cli.queues import add_url, as_json, body_of, open_queue, show
 from wirespeed.errors import Unsupported
 
 HELP = "receive messages from a queue: print each, then acknowledge it"
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
 def consume(args: argparse.Namespace, *, keep: bool) -> int:
     """Print messages; acknowledge each once it is printed, or give all back at the end."""
-    from wirespeed import cmq
+    from wirespeed import cmq, sqs
 
-    kept: list[str] = []
+    kept: list[sqs.ReceivedMessage] = []
     seen = 0
     with open_queue(args.url) as queue:
         if keep and isinstance(queue, cmq.Queue):
@@ -59,13 +59,13 @@ def consume(args: argparse.Namespace, *, keep: bool) -> int:
                     if args.json:
                         show(as_json(message))
                     else:
-                        print(message.body, flush=True)
+                        print(body_of(message), flush=True)
                     seen += 1
-                    if keep:
-                        kept.append(message.receipt_handle)
-                    else:
-                        queue.ack(message.receipt_handle)
+                    if not keep:
+                        queue.ack(message)  # type: ignore[arg-type]
+                    elif isinstance(message, sqs.ReceivedMessage):
+                        kept.append(message)
         finally:
-            if kept and not isinstance(queue, cmq.Queue):
+            if kept and isinstance(queue, sqs.Queue):
                 queue.extend_many(kept, 0)
     return exits.EMPTY if args.fail_if_empty and not seen else exits.OK

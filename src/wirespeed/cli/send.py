@@ -13,7 +13,8 @@ from wirespeed.cli.queues import add_url, open_queue, show
 from wirespeed.errors import ConfigError, WirespeedError
 
 if TYPE_CHECKING:
-    from wirespeed import cmq, sqs
+    from wirespeed import cmq, rocketmq, sqs
+    from wirespeed.cli.queues import Queue
 
 HELP = "send messages to a queue, a line each"
 _CHUNK = 100
@@ -50,11 +51,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def send_chunk(
-    queue: sqs.Queue | cmq.Queue, bodies: list[str], args: argparse.Namespace
-) -> Sequence[sqs.SendResult | cmq.SendResult | WirespeedError]:
+    queue: Queue, bodies: list[str], args: argparse.Namespace
+) -> Sequence[sqs.SendResult | cmq.SendResult | rocketmq.SendResult | WirespeedError]:
     """Send some messages; return the fate of each."""
-    from wirespeed import cmq, sqs
+    from wirespeed import cmq, rocketmq, sqs
 
+    if isinstance(queue, rocketmq.Queue):
+        if args.group is not None:
+            raise ConfigError("--group is for a FIFO queue of SQS")
+        topic = queue.name
+        return queue.send_many([rocketmq.Message(topic, body, delay=args.delay) for body in bodies])
     if isinstance(queue, cmq.Queue):
         if args.group is not None:
             raise ConfigError("--group is for a FIFO queue of SQS")

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from ..config import Credentials as Credentials
     from .aio import AsyncProducer as AsyncProducer
     from .aio import AsyncPushConsumer as AsyncPushConsumer
+    from .aio import AsyncQueue as AsyncQueue
     from .client import Producer as Producer
     from .client import PushConsumer as PushConsumer
+    from .client import Queue as Queue
     from .models import ConsumeResult as ConsumeResult
     from .models import Message as Message
     from .models import MessageQueue as MessageQueue
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncProducer": ".aio.producer",
     "AsyncPushConsumer": ".aio.push",
+    "AsyncQueue": ".aio.queue",
     "ConsumeResult": ".models",
     "Credentials": "..config",
     "Message": ".models",
     "MessageQueue": ".models",
     "Producer": ".client.producer",
     "PushConsumer": ".client.push",
+    "Queue": ".client.queue",
     "ReceivedMessage": ".models",
     "SendResult": ".models",
     "SendStatus": ".models",

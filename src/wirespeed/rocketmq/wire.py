@@ -441,6 +441,11 @@ def max_offset_request(queue: MessageQueue) -> Command:
     return Command(codes.GET_MAX_OFFSET, {**_place(queue), "committed": "true"})
 
 
+def min_offset_request(queue: MessageQueue) -> Command:
+    """Code 31: the queue's first message."""
+    return Command(codes.GET_MIN_OFFSET, _place(queue))
+
+
 def _place(queue: MessageQueue) -> dict[str, str]:
     return {
         "topic": queue.topic,

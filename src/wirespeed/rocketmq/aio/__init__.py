@@ -3,3 +3,4 @@
 from .producer import AsyncProducer as AsyncProducer
 from .producer import AsyncTransaction as AsyncTransaction
 from .push import AsyncPushConsumer as AsyncPushConsumer
+from .queue import AsyncQueue as AsyncQueue

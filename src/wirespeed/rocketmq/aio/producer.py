@@ -6,11 +6,11 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ...config import Credentials, instance, seconds, whole
 from ...engine import aio as engine
-from ...engine.effects import Wakeup
+from ...engine.effects import Flow, Wakeup
 from ...errors import (
     ClosedError,
     ConfigError,
@@ -32,6 +32,7 @@ from ..models import (
     TransactionStatus,
 )
 
+T = TypeVar("T")
 _log = logging.getLogger("wirespeed.rocketmq")
 
 _MOST = 1 << 30
@@ -289,6 +290,12 @@ class AsyncProducer:
         limit = self._timeout if timeout is None else seconds(timeout, "timeout")
         flow = sending.send_oneway(self._state, self._policy, message, limit)
         await engine.run(flow, self._transport)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """Run a flow on the producer's connections."""
+        if not self._started:
+            await self.start()
+        return await engine.run(flow, self._transport)
 
     async def close(self) -> None:
         """Leave the group and close the connections. Twice is fine."""

@@ -4,3 +4,4 @@
 from .producer import Producer as Producer
 from .producer import Transaction as Transaction
 from .push import PushConsumer as PushConsumer
+from .queue import Queue as Queue

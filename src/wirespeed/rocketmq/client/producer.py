@@ -7,11 +7,11 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ...config import Credentials, instance, seconds, whole
 from ...engine import threads as engine
-from ...engine.effects import Wakeup
+from ...engine.effects import Flow, Wakeup
 from ...errors import (
     ClosedError,
     ConfigError,
@@ -33,6 +33,7 @@ from ..models import (
     TransactionStatus,
 )
 
+T = TypeVar("T")
 _log = logging.getLogger("wirespeed.rocketmq")
 
 _MOST = 1 << 30
@@ -290,6 +291,12 @@ class Producer:
         limit = self._timeout if timeout is None else seconds(timeout, "timeout")
         flow = sending.send_oneway(self._state, self._policy, message, limit)
         engine.run(flow, self._transport)
+
+    def _run(self, flow: Flow[T]) -> T:
+        """Run a flow on the producer's connections."""
+        if not self._started:
+            self.start()
+        return engine.run(flow, self._transport)
 
     def close(self) -> None:
         """Leave the group and close the connections. Twice is fine."""

@@ -558,16 +558,21 @@ def keep_offsets(consumer: ConsumerState) -> Flow[None]:
 
 
 def send_back(
-    consumer: ConsumerState, process_queue: ProcessQueue, message: ReceivedMessage
+    consumer: ConsumerState,
+    process_queue: ProcessQueue,
+    message: ReceivedMessage,
+    delay_level: int = 0,
 ) -> Flow[None]:
     """Give a message that was not consumed back to the broker, which delivers it again later.
+
+    When, the broker decides at level 0, by how often it came.
 
     Where the broker cannot take it, it is handed to the handler again after 5 s, so that it
     is never lost.
     """
     client, policy = consumer.client, consumer.policy
     command = client.signed(
-        wire.send_back_request(policy.group, message, 0, policy.max_reconsume_times)
+        wire.send_back_request(policy.group, message, delay_level, policy.max_reconsume_times)
     )
     try:
         address = _address(client, process_queue.queue)
