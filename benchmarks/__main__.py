@@ -53,6 +53,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "engine": lambda: small("engine"),
     "import": processes.imports,
     "etag": processes.etag,
+    "http": queues.engine,
     "cmq": queues.cmq,
     "sqs": queues.sqs,
     "send": broker.send,

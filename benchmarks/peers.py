@@ -49,6 +49,16 @@ def boto3() -> Any:
     return importlib.import_module("boto3")
 
 
+def aiobotocore() -> Any:
+    """Return ``aiobotocore.session``, installed the first time.
+
+    Raises:
+        LookupError: it could not be installed.
+    """
+    _fetch("aiobotocore", "aiobotocore>=2.15")
+    return importlib.import_module("aiobotocore.session")
+
+
 def boto2() -> Any:
     """Return boto 2.49.0, installed the first time.
 

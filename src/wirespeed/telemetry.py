@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,6 +31,9 @@ COUNTERS = (
     "bytes_received",
     "seconds",
 )
+
+
+_ADDED_UP_AT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,14 @@ class Event:
 class Telemetry:
     """A client's listeners and counters. Thread-safe."""
 
-    __slots__ = ("_counts", "_listeners", "_lock", "service")
+    __slots__ = ("_counts", "_listeners", "_lock", "_recent", "service")
 
     def __init__(self, service: str) -> None:
         self.service = service
         self._listeners: dict[str, tuple[Callable[[Event], object], ...]] = {}
         self._counts: dict[str, float] = dict.fromkeys(COUNTERS, 0)
         self._counts["seconds"] = 0.0
+        self._recent: deque[tuple[int, int, float]] = deque()
         self._lock = threading.Lock()
 
     def on(self, name: str, listener: Callable[[Event], object]) -> Callable[[], None]:
@@ -120,12 +125,21 @@ class Telemetry:
 
     def add_exchange(self, sent: int, received: int, seconds: float) -> None:
         """Count one exchange that got its answer."""
+        # Appending needs no lock; adding up, which does, is left for later.
+        recent = self._recent
+        recent.append((sent, received, seconds))
+        if len(recent) >= _ADDED_UP_AT:
+            self._add_up()
+
+    def _add_up(self) -> None:
         with self._lock:
             counts = self._counts
-            counts["requests"] += 1
-            counts["bytes_sent"] += sent
-            counts["bytes_received"] += received
-            counts["seconds"] += seconds
+            for _ in range(len(self._recent)):
+                sent, received, seconds = self._recent.popleft()
+                counts["requests"] += 1
+                counts["bytes_sent"] += sent
+                counts["bytes_received"] += received
+                counts["seconds"] += seconds
 
     def add_failure(self) -> None:
         """Count one exchange that got none."""
@@ -135,6 +149,7 @@ class Telemetry:
 
     def snapshot(self) -> dict[str, float]:
         """Return the counters by name: see `COUNTERS`; `seconds` is the time in exchanges."""
+        self._add_up()
         with self._lock:
             return dict(self._counts)
 

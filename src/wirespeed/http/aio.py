@@ -18,10 +18,10 @@ from ..telemetry import EndpointStatus, Telemetry
 from . import failures
 from .codec import LAST_CHUNK, encode_head, encode_tunnel, frame_chunk, new_reader
 from .dial import HEAD_START, interleave
-from .idle import readable
+from .idle import Watch
 from .models import CONSENT, Buffer, Limits, Origin, Request, Response
 from .proxy import Proxies, Proxy
-from .tls import default_context
+from .tls import shared_context
 
 if TYPE_CHECKING:
     import ssl
@@ -42,6 +42,7 @@ class _Connection(asyncio.Protocol):
         self.origin = origin
         self.idle_since = 0.0
         self.received = 0
+        self._watch: Watch | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Response] | None = None
@@ -127,8 +128,10 @@ class _Connection(asyncio.Protocol):
         transport = self._transport
         if self._ended or transport is None or transport.is_closing():
             return True
-        sock = transport.get_extra_info("socket")
-        return sock is not None and readable(sock)
+        if self._watch is None:
+            sock = transport.get_extra_info("socket")
+            self._watch = Watch(sock) if sock is not None else None
+        return self._watch is not None and self._watch.readable()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -435,7 +438,7 @@ class Transport:
     async def _dial(self, connection: _Connection, origin: Origin, proxy: Proxy | None) -> None:
         """Connect to a server, by its proxy where there is one."""
         loop = asyncio.get_running_loop()
-        context = (self._tls or default_context()) if origin.scheme == "https" else None
+        context = (self._tls or shared_context()) if origin.scheme == "https" else None
         first = proxy.origin if proxy else origin
         sock = await _open_socket(first.host, first.port)
         name = origin.host if context else None

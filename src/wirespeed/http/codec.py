@@ -40,14 +40,9 @@ def encode_head(
         ConfigError: method, target or a header holds what would break the head; the message
             names it and never shows a header's value.
     """
-    if not _TOKEN.fullmatch(request.method):
-        raise ConfigError(f"the method {request.method!r} is not an HTTP token")
     target = request.target
-    if not _TARGET.fullmatch(target):
-        raise ConfigError("the request target must begin with / and be printable ASCII")
-    if proxy is not None:
-        target = f"{origin.scheme}://{origin.host_header}{target}"
-    lines = [f"{request.method} {target} HTTP/1.1\r\n{_host_line(origin)}"]
+    start = _start if "?" in target else _usual_start
+    lines = [start(request.method, target, origin, proxy is not None)]
     for name, value in request.headers:
         _check_name(name)
         plain = value.isascii() and value.isprintable()
@@ -69,6 +64,21 @@ def encode_head(
     return "".join(lines).encode("latin-1")
 
 
+def _start(method: str, target: str, origin: Origin, whole: bool) -> str:
+    """Return the request line and the Host header; `whole` names the server in the target too."""
+    if not _TOKEN.fullmatch(method):
+        raise ConfigError(f"the method {method!r} is not an HTTP token")
+    if not _TARGET.fullmatch(target):
+        raise ConfigError("the request target must begin with / and be printable ASCII")
+    host = origin.host_header
+    if whole:
+        target = f"{origin.scheme}://{host}{target}"
+    return f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"
+
+
+_usual_start = functools.lru_cache(maxsize=256)(_start)
+
+
 def encode_tunnel(origin: Origin, authorization: str) -> bytes:
     """Return the request that asks a proxy for a connection to a server."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
@@ -85,11 +95,6 @@ def frame_chunk(piece: Buffer) -> list[Buffer]:
 
 
 LAST_CHUNK = b"0\r\n\r\n"
-
-
-@functools.lru_cache(maxsize=64)
-def _host_line(origin: Origin) -> str:
-    return f"Host: {origin.host_header}\r\n"
 
 
 @functools.lru_cache(maxsize=256)
@@ -156,6 +161,7 @@ class _Assembly:
         self._clear()
 
     def _clear(self) -> None:
+        self._framed = False
         self._status = 0
         self._reason = ""
         self._headers: list[tuple[str, str]] = []
@@ -186,8 +192,9 @@ class _Assembly:
 
     def _check_framing(self, key: str, text: str) -> None:
         """Refuse a body whose end two readers might see at different places."""
-        if any(name in _FRAMING for name, _ in self._headers):
+        if self._framed:
             raise ProtocolError("the response says more than once how long its body is")
+        self._framed = True
         plain = text.isdigit() if key == "content-length" else text.lower() == "chunked"
         if not plain:
             raise ProtocolError(f"the response's {key} is not understood")
@@ -263,7 +270,7 @@ class HttptoolsReader(_Assembly):
         return self.complete
 
     def _until_close(self) -> bool:
-        return not self._in_head and not any(name in _FRAMING for name, _ in self._headers)
+        return not self._in_head and not self._framed
 
     def on_message_begin(self) -> None:
         """httptools: a response begins."""

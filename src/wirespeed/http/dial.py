@@ -12,7 +12,7 @@ from . import failures
 from .codec import encode_tunnel, new_reader
 from .models import Limits, Origin
 from .proxy import Proxy
-from .tls import default_context
+from .tls import shared_context
 
 if TYPE_CHECKING:
     import ssl
@@ -48,7 +48,7 @@ def dial(
             if proxy:
                 _tunnel(sock, origin, proxy, deadline, limits, codec)
             sock.settimeout(_remaining(deadline))
-            context = tls or default_context()
+            context = tls or shared_context()
             sock = context.wrap_socket(sock, server_hostname=origin.host)
         return sock
     except BaseException as error:

@@ -13,13 +13,24 @@ class HasFileno(Protocol):
         """Return the descriptor."""
 
 
-def readable(sock: HasFileno) -> bool:
-    """Return whether an idle connection has something to read: its end, or what nobody asked for.
+class Watch:
+    """Looks whether an idle connection has something to read: its end, or what nobody asked for.
 
     Either way no request may be sent on it.
     """
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([sock], [], [], 0)[0])
+
+    __slots__ = ("_poll", "_sock")
+
+    def __init__(self, sock: HasFileno) -> None:
+        self._sock = sock
+        self._poll = None
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            self._poll = poll.poll
+
+    def readable(self) -> bool:
+        """Return whether there is something to read."""
+        if self._poll is not None:
+            return bool(self._poll(0))
+        return bool(select.select([self._sock], [], [], 0)[0])

@@ -21,9 +21,9 @@ from ..telemetry import EndpointStatus, Telemetry
 from . import failures
 from .codec import LAST_CHUNK, encode_head, frame_chunk, new_reader
 from .dial import dial
-from .idle import readable
+from .idle import Watch
 from .models import CONSENT, Limits, Origin, Request, Response
-from .proxy import Proxies
+from .proxy import Proxies, Proxy
 
 if TYPE_CHECKING:
     import ssl
@@ -58,6 +58,7 @@ class _Connection:
         if self._kernel_timeouts:
             sock.setblocking(True)
         self._socket = sock
+        self._watch = Watch(sock)
 
     def close(self) -> None:
         self._socket.close()
@@ -69,7 +70,7 @@ class _Connection:
 
     def is_stale(self) -> bool:
         """Whether the peer closed it, or sent what nobody asked for."""
-        return readable(self._socket)
+        return self._watch.readable()
 
     def _arm(self, deadline: float) -> None:
         remaining = deadline - time.monotonic()
@@ -111,12 +112,21 @@ class _Connection:
             failures.exchanging(self.origin, error, self._sent)
 
     def _send(self, head: bytes, body: list[memoryview], deadline: float) -> None:
-        size = sum(map(len, body))
-        if size <= _JOIN:
-            buffers = [memoryview(b"".join((head, *body)))]
+        sock = self._socket
+        if sum(map(len, body)) <= _JOIN:
+            whole = b"".join((head, *body))
+            self._arm(deadline)
+            try:
+                count = sock.send(whole)
+            except (TimeoutError, BlockingIOError):
+                self._timeout = -1.0
+                count = 0
+            self._sent = self._sent or count > 0
+            if count == len(whole):
+                return
+            buffers = [memoryview(whole)[count:]]
         else:
             buffers = [memoryview(head), *body]
-        sock = self._socket
         scatter = self._kernel_timeouts and hasattr(sock, "sendmsg")
         while buffers:
             self._arm(deadline)
@@ -192,6 +202,24 @@ class _Connection:
         return response
 
 
+class _Site:
+    """What a transport knows of one server."""
+
+    __slots__ = ("active", "failing", "idle", "origin", "proxy", "slots", "plain_proxy")
+
+    def __init__(self, origin: Origin, proxy: Proxy | None, most: int) -> None:
+        self.origin = origin
+        self.proxy = proxy
+        self.plain_proxy = proxy if origin.scheme == "http" else None
+        self.idle: deque[_Connection] = deque()
+        self.active: set[_Connection] = set()
+        self.failing = False
+        # Its items are the right to a connection each.
+        self.slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(most):
+            self.slots.put(None)
+
+
 class Transport:
     """Keep-alive connections to any number of origins. Thread-safe; usable after a fork.
 
@@ -229,12 +257,9 @@ class Transport:
         self._tls = tls
         self._limits = limits or Limits()
         self._codec = codec
-        self._idle: dict[Origin, deque[_Connection]] = {}
-        self._slots: dict[Origin, SimpleQueue[None]] = {}
-        self._active: set[_Connection] = set()
+        self._sites: dict[Origin, _Site] = {}
         self._proxies = Proxies(proxy)
         self._telemetry = telemetry or Telemetry("")
-        self._failing: set[Origin] = set()
         self._closed = False
         _transports.add(self)
 
@@ -253,64 +278,66 @@ class Transport:
             raise ClosedError("the client is closed")
         origin: Origin = effect.endpoint
         request: Request = effect.request
+        deadline = effect.deadline
+        site = self._sites.get(origin) or self._new_site(origin)
         body = request.buffers()
-        proxy = self._proxies.find(origin) if self._proxies and origin.scheme == "http" else None
-        head = encode_head(request, origin, request.length(body), proxy)
-        slots = self._slots.get(origin) or self._new_slots(origin)
+        length = request.length(body)
+        head = encode_head(request, origin, length, site.plain_proxy)
         started = time.monotonic()
         try:
-            slots.get(timeout=min(max(0.0, effect.deadline - started), _LONGEST_WAIT))
+            site.slots.get(False)
         except Empty:
-            failures.waiting(origin, self._max_connections)
-        try:
-            return self._carry_out(origin, request, head, body, effect.deadline)
-        finally:
-            slots.put(None)
-
-    def _new_slots(self, origin: Origin) -> SimpleQueue[None]:
-        """Return the queue whose items are the right to a connection each."""
-        slots: SimpleQueue[None] = SimpleQueue()
-        for _ in range(self._max_connections):
-            slots.put(None)
-        return self._slots.setdefault(origin, slots)
-
-    def _carry_out(
-        self,
-        origin: Origin,
-        request: Request,
-        head: bytes,
-        body: list[memoryview],
-        deadline: float,
-    ) -> Response:
-        started = time.monotonic()
+            self._wait_for_slot(site, deadline - started)
         connection = None
         try:
-            connection = self._acquire(origin, started, deadline)
-            self._active.add(connection)
+            connection = self._acquire(site, started, deadline)
+            site.active.add(connection)
             response = connection.exchange(request, head, body, deadline)
         except BaseException as error:
             if connection is not None:
-                self._active.discard(connection)
+                site.active.discard(connection)
                 connection.close()
             if isinstance(error, TransportError):
-                self._failing.add(origin)
+                site.failing = True
             self._telemetry.add_failure()
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("%r at %s failed: %s", request, origin, type(error).__name__)
             raise
-        spent = time.monotonic() - started
-        self._telemetry.add_exchange(len(head) + sum(map(len, body)), connection.received, spent)
+        finally:
+            site.slots.put(None)
+        now = time.monotonic()
+        self._telemetry.add_exchange(len(head) + (length or 0), connection.received, now - started)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent * 1000)
-        self._active.discard(connection)
-        self._release(origin, connection)
-        if origin in self._failing:
-            self._failing.discard(origin)
+            spent = (now - started) * 1000
+            _log.debug("%r at %s: %d in %.1f ms", request, origin, response.status, spent)
+        site.active.discard(connection)
+        if site.failing:
+            site.failing = False
             self._telemetry.emit("reconnect", endpoint=str(origin))
+        if connection.reader.reusable and len(site.idle) < self._max_idle:
+            connection.idle_since = now
+            site.idle.append(connection)
+            self._close_if_closed()
+        else:
+            connection.close()
         return response
 
-    def _acquire(self, origin: Origin, now: float, deadline: float) -> _Connection:
-        idle = self._idle.get(origin)
+    def _close_if_closed(self) -> None:
+        if self._closed:
+            self.close()
+
+    def _new_site(self, origin: Origin) -> _Site:
+        proxy = self._proxies.find(origin) if self._proxies else None
+        return self._sites.setdefault(origin, _Site(origin, proxy, self._max_connections))
+
+    def _wait_for_slot(self, site: _Site, seconds: float) -> None:
+        try:
+            site.slots.get(timeout=min(max(0.0, seconds), _LONGEST_WAIT))
+        except Empty:
+            failures.waiting(site.origin, self._max_connections)
+
+    def _acquire(self, site: _Site, now: float, deadline: float) -> _Connection:
+        idle = site.idle
         while idle:
             try:
                 connection = idle.pop()
@@ -320,50 +347,37 @@ class Transport:
                 return connection
             connection.close()
         deadline = min(deadline, now + self._connect_timeout)
-        proxy = self._proxies.find(origin) if self._proxies else None
-        sock = dial(origin, proxy, deadline, self._tls, self._limits, self._codec)
+        sock = dial(site.origin, site.proxy, deadline, self._tls, self._limits, self._codec)
         self._telemetry.add("connections")
-        return _Connection(origin, sock, self._limits, self._codec)
-
-    def _release(self, origin: Origin, connection: _Connection) -> None:
-        idle = self._idle.setdefault(origin, deque())
-        if not connection.reader.reusable or len(idle) >= self._max_idle:
-            connection.close()
-            return
-        connection.idle_since = time.monotonic()
-        idle.append(connection)
-        if self._closed:
-            self.close()
+        return _Connection(site.origin, sock, self._limits, self._codec)
 
     @property
     def idle_connections(self) -> int:
         """How many idle connections are kept."""
-        return sum(map(len, list(self._idle.values())))
+        return sum(len(site.idle) for site in list(self._sites.values()))
 
     def endpoints(self) -> dict[str, EndpointStatus]:
         """Return how each server is doing that was spoken to."""
-        active = [connection.origin for connection in list(self._active)]
         return {
-            str(origin): EndpointStatus(
-                origin not in self._failing, active.count(origin), len(self._idle.get(origin, ()))
-            )
-            for origin in list(self._slots)
+            str(origin): EndpointStatus(not site.failing, len(site.active), len(site.idle))
+            for origin, site in list(self._sites.items())
         }
 
     def close(self) -> None:
         """Close the idle connections; those in use close as they end. Twice is fine."""
         self._closed = True
-        for idle in list(self._idle.values()):
-            while idle:
+        for site in list(self._sites.values()):
+            while site.idle:
                 try:
-                    idle.pop().close()
+                    site.idle.pop().close()
                 except IndexError:
                     break
 
     def interrupt(self) -> None:
         """End the exchanges that other threads have under way, each with a `TransportError`."""
-        for connection in list(self._active):
-            connection.interrupt()
+        for site in list(self._sites.values()):
+            for connection in list(site.active):
+                connection.interrupt()
 
     def discard(self) -> None:
         """Close without ceremony, for a client that nobody closed."""
@@ -377,12 +391,10 @@ class Transport:
 
     def _forget(self) -> None:
         """After a fork: the connections are the parent's. Closing our copies sends nothing."""
-        for idle in self._idle.values():
-            for connection in idle:
+        for site in self._sites.values():
+            for connection in site.idle:
                 connection.close()
-        self._idle = {}
-        self._slots = {}
-        self._active = set()
+        self._sites = {}
 
 
 def open_transport(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
 
-_default: ssl.SSLContext | None = None
 
-
-def default_context() -> ssl.SSLContext:
-    """Return the one context that verifies peers by the system's certificates."""
-    global _default
-    if _default is None:
-        _default = new_context()
-    return _default
+@functools.lru_cache(maxsize=8)
+def shared_context(cafile: str | None = None) -> ssl.SSLContext:
+    """Return the one context that verifies peers by the authorities of a file, or the system's."""
+    return new_context(cafile)
 
 
 def new_context(cafile: str | None = None) -> ssl.SSLContext:
-    """Return a context that verifies peers by the authorities of a file, or the system's.
+    """Return a context of its own that verifies peers as `shared_context` does.
 
     A certificate's names are its subjectAltName; its common name is none (RFC 9525).
     """

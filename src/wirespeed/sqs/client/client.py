@@ -11,7 +11,7 @@ from ...config import Credentials, Retry
 from ...errors import ConfigError
 from ...http.models import Origin
 from ...http.service import client as service
-from ...http.tls import new_context
+from ...http.tls import shared_context
 from .. import flow, wire
 from ..credentials import (
     find_authorities,
@@ -92,8 +92,9 @@ class Client(service.ServiceClient[flow.Settings]):
             old=protocol == "query",
         )
         authorities = find_authorities()
-        if tls is None and session is None and authorities:
-            tls = new_context(authorities)
+        secure = settings.origin.scheme == "https"
+        if secure and tls is None and session is None and authorities:
+            tls = shared_context(authorities)
         self._open(settings, tls, proxy, session)
 
     def __repr__(self) -> str:

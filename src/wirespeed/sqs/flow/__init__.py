@@ -55,14 +55,13 @@ class QueueState:
     makes_ids: bool | None = field(default=None)
     """Whether a FIFO queue takes the deduplication id from the body; None: not asked yet."""
 
+    is_fifo: bool = field(init=False)
+    """Whether the queue keeps the order."""
+
     def __post_init__(self) -> None:
         if "/" in self.given:
             self.url = self.given
-
-    @property
-    def is_fifo(self) -> bool:
-        """Whether the queue keeps the order."""
-        return self.given.endswith(".fifo")
+        self.is_fifo = self.given.endswith(".fifo")
 
 
 def ask(

@@ -42,7 +42,9 @@ from ..models import (
 from ..sign import JSON_TYPE, TARGET_PREFIX, signed_headers
 
 JsonObject = dict[str, Any]
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode_any = json.JSONEncoder(separators=(",", ":")).encode
+_encode_text = json.encoder.encode_basestring_ascii
+_decode = json.JSONDecoder().decode
 
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
@@ -88,6 +90,19 @@ def check_queue(queue: object) -> str:
     )
 
 
+def _encode(fields: JsonObject) -> str:
+    """Return fields as JSON. Texts and numbers alone, the usual case, need no encoder's set-up."""
+    parts = []
+    for name, value in fields.items():
+        if type(value) is str:
+            parts.append(f'"{name}":{_encode_text(value)}')
+        elif type(value) is int:
+            parts.append(f'"{name}":{value}')
+        else:
+            return _encode_any(fields)
+    return f"{{{','.join(parts)}}}"
+
+
 def request(
     action: str,
     fields: JsonObject,
@@ -107,7 +122,7 @@ def request(
         extra = {"Content-Type": query.FORM_TYPE}
     else:
         path = "/"
-        body = _encode(fields).encode()
+        body = _encode(fields).encode("ascii")
         extra = {"Content-Type": JSON_TYPE, "X-Amz-Target": TARGET_PREFIX + action}
     headers = signed_headers(credentials, region, host, path, extra, body, wall)
     return Request("POST", path, headers, body)
@@ -125,7 +140,7 @@ def parse(response: Response) -> JsonObject:
     if not response.body:
         return {}
     try:
-        fields = json.loads(response.body)
+        fields = _decode(response.body.decode())
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
