@@ -40,7 +40,7 @@ def imports() -> list[Row]:
     rows = []
     for module, budget in (
         ("wirespeed", 20.0),
-        ("wirespeed.sqs.client", 60.0),
+        ("wirespeed.sqs.client.client", 60.0),
         ("wirespeed.rocketmq", 60.0),
     ):
         ours, bare = alternate(

@@ -59,7 +59,7 @@ def connect(
     """
     parts, options = _read(url, overrides)
     if parts.scheme == "sqs":
-        from .sqs.client import Client as SqsClient
+        from .sqs.client.client import Client as SqsClient
 
         return SqsClient(**options).open_queue(parts.path[1:])
     if parts.scheme in ("cmq", "cmqs"):
@@ -85,7 +85,7 @@ def connect_async(
     """Open what `url` names for asyncio: as `connect`. Close it, or use `async with`."""
     parts, options = _read(url, overrides)
     if parts.scheme == "sqs":
-        from .sqs.aio import AsyncClient as SqsClient
+        from .sqs.aio.client import AsyncClient as SqsClient
 
         return SqsClient(**options).open_queue(parts.path[1:])
     if parts.scheme in ("cmq", "cmqs"):

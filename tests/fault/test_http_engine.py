@@ -392,7 +392,12 @@ def test_counters_status_and_reconnect(kind: type[Side]) -> None:
 
 
 def test_a_server_that_closes_after_each_reply(kind: type[Side]) -> None:
-    """10,000 closes on threads and 10,000 on asyncio: no call fails or is sent twice."""
+    """10,000 closes on threads and 10,000 on asyncio; 100,000 in soak."""
+    endure_closes(kind, 10_000)
+
+
+def endure_closes(kind: type[Side], count: int) -> None:
+    """Call a server that closes after each reply: every call is answered, or known to be in doubt."""
     served = 0
 
     def close_after_one(listener: socket.socket) -> None:
@@ -415,7 +420,7 @@ def test_a_server_that_closes_after_each_reply(kind: type[Side]) -> None:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         side = kind(proxy="")
-        for _ in range(10_000):
+        for _ in range(count):
             answer = None
             while answer is None:
                 try:
@@ -424,13 +429,18 @@ def test_a_server_that_closes_after_each_reply(kind: type[Side]) -> None:
                     # The close may cross the next request: then it is known to be in doubt.
                     assert error.outcome == "unknown"
             assert answer.body == b"ok"
-        assert served >= 10_000
+        assert served >= count
         side.close()
         listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_random_cancellation_never_mixes_answers_up() -> None:
-    """2,000 calls cancelled at random points of a shared pool: no call gets another's answer."""
+    """2,000 calls told to end at random points of a shared pool; 20,000 in soak."""
+    endure_cancellations(200)
+
+
+def endure_cancellations(turns: int) -> int:
+    """Cancel 10 of 20 calls at random points, `turns` times: no call gets another's answer."""
     chance = random.Random(5)
 
     def tagged(peer: Peer) -> None:
@@ -449,7 +459,7 @@ def test_random_cancellation_never_mixes_answers_up() -> None:
                 response: Response = await transport.exchange(effect)
                 assert response.body == tag
 
-            for turn in range(200):
+            for turn in range(turns):
                 tasks = [
                     asyncio.ensure_future(call(b"%d-%d" % (turn, number))) for number in range(20)
                 ]
@@ -466,8 +476,9 @@ def test_random_cancellation_never_mixes_answers_up() -> None:
 
     with ScriptedServer(tagged) as server:
         cancelled, answered = asyncio.run(main(server.url))
-    assert cancelled + answered == 4000
-    assert cancelled > 300
+    assert cancelled + answered == 20 * turns
+    assert cancelled > turns
+    return cancelled
 
 
 # ---- wrong certificates ----

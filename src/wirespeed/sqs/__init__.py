@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
     from ..config import Credentials as Credentials
     from ..config import Retry as Retry
-    from .aio import AsyncClient as AsyncClient
-    from .aio import AsyncConsumer as AsyncConsumer
-    from .aio import AsyncProducer as AsyncProducer
-    from .aio import AsyncQueue as AsyncQueue
-    from .aio import AsyncQueueListing as AsyncQueueListing
-    from .client import Client as Client
-    from .client import Consumer as Consumer
-    from .client import Producer as Producer
-    from .client import Queue as Queue
-    from .client import QueueListing as QueueListing
+    from .aio.client import AsyncClient as AsyncClient
+    from .aio.consumer import AsyncConsumer as AsyncConsumer
+    from .aio.producer import AsyncProducer as AsyncProducer
+    from .aio.queue import AsyncQueue as AsyncQueue
+    from .aio.queue import AsyncQueueListing as AsyncQueueListing
+    from .client.client import Client as Client
+    from .client.consumer import Consumer as Consumer
+    from .client.producer import Producer as Producer
+    from .client.queue import Queue as Queue
+    from .client.queue import QueueListing as QueueListing
     from .credentials import find_credentials as find_credentials
     from .metadata import MetadataCredentials as MetadataCredentials
     from .models import Attribute as Attribute
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from .models import SendResult as SendResult
 
 _HOMES = {
-    "AsyncClient": ".aio",
-    "AsyncConsumer": ".aio",
-    "AsyncProducer": ".aio",
-    "AsyncQueue": ".aio",
-    "AsyncQueueListing": ".aio",
+    "AsyncClient": ".aio.client",
+    "AsyncConsumer": ".aio.consumer",
+    "AsyncProducer": ".aio.producer",
+    "AsyncQueue": ".aio.queue",
+    "AsyncQueueListing": ".aio.queue",
     "Attribute": ".models",
-    "Client": ".client",
-    "Consumer": ".client",
+    "Client": ".client.client",
+    "Consumer": ".client.consumer",
     "Credentials": "..config",
     "Message": ".models",
     "MetadataCredentials": ".metadata",
     "MoveTask": ".models",
-    "Producer": ".client",
-    "Queue": ".client",
-    "QueueListing": ".client",
+    "Producer": ".client.producer",
+    "Queue": ".client.queue",
+    "QueueListing": ".client.queue",
     "ReceivedMessage": ".models",
     "Retry": "..config",
     "SendResult": ".models",

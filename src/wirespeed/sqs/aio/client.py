@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,14 +19,15 @@ from ..credentials import (
     find_region,
     find_retry,
 )
-from .consumer import AsyncConsumer
-from .producer import AsyncProducer
 from .queue import PAGE, AsyncQueue, AsyncQueueListing, attribute_texts
 
 if TYPE_CHECKING:
     import ssl
 
     import requests
+
+    from .consumer import AsyncConsumer
+    from .producer import AsyncProducer
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
             origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
             **service.patience("sqs", timeout, retry or find_retry()),
             ambiguous=ambiguous == "retry",
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=lambda: os.urandom(16).hex(),
             old=protocol == "query",
         )
         authorities = find_authorities()
@@ -141,6 +142,8 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         Raises:
             ConfigError: an argument is wrong.
         """
+        from .producer import AsyncProducer
+
         return AsyncProducer(
             self,
             queue,
@@ -175,6 +178,8 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         Raises:
             ConfigError: an argument is wrong.
         """
+        from .consumer import AsyncConsumer
+
         return AsyncConsumer(
             self,
             queue,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,14 +20,15 @@ from ..credentials import (
     find_region,
     find_retry,
 )
-from .consumer import Consumer
-from .producer import Producer
 from .queue import PAGE, Queue, QueueListing, attribute_texts
 
 if TYPE_CHECKING:
     import ssl
 
     import requests
+
+    from .consumer import Consumer
+    from .producer import Producer
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ class Client(service.ServiceClient[flow.Settings]):
             origin=Origin.parse(endpoint or find_endpoint(region), "endpoint"),
             **service.patience("sqs", timeout, retry or find_retry()),
             ambiguous=ambiguous == "retry",
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=lambda: os.urandom(16).hex(),
             old=protocol == "query",
         )
         authorities = find_authorities()
@@ -142,6 +143,8 @@ class Client(service.ServiceClient[flow.Settings]):
         Raises:
             ConfigError: an argument is wrong.
         """
+        from .producer import Producer
+
         return Producer(
             self,
             queue,
@@ -176,6 +179,8 @@ class Client(service.ServiceClient[flow.Settings]):
         Raises:
             ConfigError: an argument is wrong.
         """
+        from .consumer import Consumer
+
         return Consumer(
             self,
             queue,
