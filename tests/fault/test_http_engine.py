@@ -397,7 +397,7 @@ def test_a_server_that_closes_after_each_reply(kind: type[Side]) -> None:
 
 
 def endure_closes(kind: type[Side], count: int) -> None:
-    """Call a server that closes after each reply: every call is answered, or known to be in doubt."""
+    """Call a server that closes after each reply: calls are answered, or known to be in doubt."""
     served = 0
 
     def close_after_one(listener: socket.socket) -> None:
@@ -436,7 +436,7 @@ def endure_closes(kind: type[Side], count: int) -> None:
 
 def test_random_cancellation_never_mixes_answers_up() -> None:
     """2,000 calls told to end at random points of a shared pool; 20,000 in soak."""
-    endure_cancellations(200)
+    endure_cancellations(400)
 
 
 def endure_cancellations(turns: int) -> int:
@@ -465,7 +465,7 @@ def endure_cancellations(turns: int) -> int:
                 ]
                 victims = chance.sample(tasks, 10)
                 for task in victims:
-                    asyncio.get_running_loop().call_later(chance.random() * 0.004, task.cancel)
+                    asyncio.get_running_loop().call_later(chance.random() * 0.0015, task.cancel)
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     if isinstance(result, asyncio.CancelledError):
                         cancelled += 1
@@ -477,7 +477,7 @@ def endure_cancellations(turns: int) -> int:
     with ScriptedServer(tagged) as server:
         cancelled, answered = asyncio.run(main(server.url))
     assert cancelled + answered == 20 * turns
-    assert cancelled > turns
+    assert cancelled > 4 * turns
     return cancelled
 
 

@@ -14,4 +14,4 @@ def test_a_hundred_thousand_closes(kind: str) -> None:
 
 
 def test_twenty_thousand_cancellations() -> None:
-    print(endure_cancellations(2000), "calls cancelled")
+    print(endure_cancellations(3500), "calls cancelled")
