@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,14 @@ from wirespeed import _native
 
 # Tests that live outside a test_ file still explain a failed assert.
 pytest.register_assert_rewrite("tests.rocketmq_conformance", "tests.rocketmq_queue_conformance")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _journals_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep journals of interrupted transfers out of the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WIRESPEED_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_report_header() -> str:

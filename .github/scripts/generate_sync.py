@@ -18,7 +18,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("cmq", "cos", "http/service", "rocketmq", "sqs", "wcs")
+SERVICES = ("cmq", "cos", "http/service", "rocketmq", "sqs", "storage/spool", "wcs")
 SOURCES = sorted(
     path
     for service in SERVICES
@@ -32,7 +32,13 @@ NAMES = {
     "__aiter__": "__iter__",
     "AsyncIterator": "Iterator",
 }
-MODULES = {"engine": "threads", "remoting": "threads", "http": "threads", "service": "client"}
+MODULES = {
+    "engine": "threads",
+    "remoting": "threads",
+    "http": "threads",
+    "service": "client",
+    "spool": "client",
+}
 DROPPED = {"async", "await"}
 CLASS = re.compile(r"Async([A-Z]\w*)")
 HEADER = "# Generated from its twin under aio by .github/scripts/generate_sync.py; edit that.\n"

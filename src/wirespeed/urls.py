@@ -5,15 +5,15 @@ rocketmq://[KEY:SECRET@]HOST:PORT[,HOST:PORT]/TOPIC[?group=NAME&tags=A||B]
 sqs://[KEY:SECRET@]REGION/QUEUE[?endpoint=URL&profile=NAME&timeout=SECONDS&ambiguous=raise]
 cmqs://[ID:KEY@]HOST/QUEUE[?signature=sha1&method=GET&timeout=SECONDS&ambiguous=retry]
 cmq://[ID:KEY@]HOST[:PORT]/QUEUE   the same without TLS
-wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&timeout=SECONDS]
+wcs://[KEY:SECRET@]BUCKET[?upload_url=URL&manage_url=URL&download_url=URL&timeout=SECONDS]
 cos4://[ID:KEY@]BUCKET-APPID[?region=NAME&endpoint=URL&download_endpoint=URL&timeout=SECONDS]
 ```
 
 The name servers of rocketmq:///TOPIC are NAMESRV_ADDR, its group is "wirespeed" unless given.
 
 Keys that a URL does not have come from where the service's own client takes them. Those of WCS are
-WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses WIRESPEED_WCS_URL. Those of CMQ
-are WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
+WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses WIRESPEED_WCS_URL and, for
+downloads, WIRESPEED_WCS_DOWNLOAD_URL. Those of CMQ are WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
 TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN; the host of cmq:///QUEUE is WIRESPEED_CMQ_URL. Those
 of COS are WIRESPEED_COS4_SECRET_ID and WIRESPEED_COS4_SECRET_KEY, or Tencent's; its region is
 WIRESPEED_COS4_REGION or TENCENTCLOUD_REGION, its addresses WIRESPEED_COS4_URL.
@@ -38,7 +38,7 @@ _QUERY = {
     "cos4": frozenset({"download_endpoint", "endpoint", "region", "timeout"}),
     "rocketmq": frozenset({"group", "tags"}),
     "sqs": frozenset({"ambiguous", "endpoint", "profile", "protocol", "timeout"}),
-    "wcs": frozenset({"manage_url", "timeout", "upload_url"}),
+    "wcs": frozenset({"download_url", "manage_url", "timeout", "upload_url"}),
 }
 
 
@@ -74,7 +74,7 @@ def connect(
         from .cos.client import Client as CosClient
 
         return CosClient(**options).open_bucket(_cos_bucket(parts)[0])
-    from .wcs.client import Client as WcsClient
+    from .wcs.client.client import Client as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
 
@@ -100,7 +100,7 @@ def connect_async(
         from .cos.aio import AsyncClient as CosClient
 
         return CosClient(**options).open_bucket(_cos_bucket(parts)[0])
-    from .wcs.aio import AsyncClient as WcsClient
+    from .wcs.aio.client import AsyncClient as WcsClient
 
     return WcsClient(**options).open_bucket(_bucket(parts))
 
@@ -202,6 +202,7 @@ def _read_wcs(parts: SplitResult, options: dict[str, Any]) -> None:
     address = os.environ.get("WIRESPEED_WCS_URL", "")
     for name in ("upload_url", "manage_url"):
         options.setdefault(name, address)
+    options.setdefault("download_url", os.environ.get("WIRESPEED_WCS_DOWNLOAD_URL", ""))
     for name, given in (("access_key", parts.username), ("secret_key", parts.password)):
         options[name] = (
             os.environ.get(f"WIRESPEED_WCS_{name.upper()}", "") if given is None else unquote(given)

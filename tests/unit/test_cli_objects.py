@@ -105,10 +105,10 @@ def test_an_object_comes_down(cloud: LocalCloud, tmp_path: Path) -> None:
         (["cp", "a", "b"], "must be a URL"),
         (["cp", "a", "b", "wcs://b/k"], "must end in /"),
         (["cp", "wcs://b/k", "cos4://b-1/"], "download it first"),
-        (["cp", "wcs://b/k", "file"], "hosts of their owner"),
+        (["cp", "wcs://b/k", "file"], "give download_url"),
         (["stat", "wcs://b"], "add /KEY"),
         (["rm", "sqs://r/q"], "names no object"),
-        (["presign", "wcs://b/k"], "hosts of their owner"),
+        (["presign", "wcs://b/k"], "no signed URLs"),
         (["ls", "cos4://nope"], "BUCKET-APPID"),
     ],
 )

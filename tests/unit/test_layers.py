@@ -22,6 +22,8 @@ RANKS = {
 WITHIN_A_RANK = {
     ("http", "engine"),
     ("remoting", "engine"),
+    ("storage", "engine"),
+    ("storage", "http"),
     ("cli", "local"),
     ("cli", "dropin"),
     ("cli", "urls"),

@@ -214,10 +214,6 @@ class MemorySource:
         self.closed = False
         self.changed = False
 
-    @property
-    def block_count(self) -> int:
-        return -(-self.size // BLOCK)
-
     def load(self, index: int) -> LoadedBlock:
         self.loaded += 1
         self.most_loaded = max(self.most_loaded, self.loaded)
@@ -266,6 +262,7 @@ class Upload:
                 "k",
                 lambda: self.source,
                 reporter,
+                block_size=BLOCK,
                 workers=2,
                 mime_type="",
                 overwrite=True,
@@ -444,6 +441,7 @@ def test_an_exception_of_the_callback_stops_the_upload() -> None:
                 "k",
                 lambda: source,
                 reporter,
+                block_size=BLOCK,
                 workers=1,
                 mime_type="",
                 overwrite=True,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..config import Credentials as Credentials
     from ..config import Retry as Retry
     from ..storage import Progress as Progress
+    from ..storage import RateLimit as RateLimit
     from .aio import AsyncBucket as AsyncBucket
     from .aio import AsyncClient as AsyncClient
     from .aio import AsyncListing as AsyncListing
@@ -34,6 +35,7 @@ _HOMES = {
     "ListPage": ".models",
     "Listing": ".client",
     "Progress": "..storage",
+    "RateLimit": "..storage.transfer",
     "Retry": "..config",
     "UploadResult": ".models",
 }

@@ -7,14 +7,25 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config import Credentials, Retry, whole
+from ..engine import aio as engine
 from ..engine.effects import Compute, Flow
 from ..errors import ConfigError
-from ..http.models import Buffer, Origin
+from ..http.models import Origin
 from ..http.service import aio as service
-from ..storage import ProgressCallback, ProgressReporter, check_progress
+from ..storage import (
+    FileTarget,
+    Part,
+    ProgressCallback,
+    ProgressReporter,
+    RateLimit,
+    byte_range,
+    check_progress,
+    rate_limit,
+)
+from ..storage.spool import aio as spool
 from . import flow, wire
 from .models import (
     PAGE_LIMIT,
@@ -25,8 +36,7 @@ from .models import (
     ListPage,
     UploadResult,
 )
-from .source import FileSource, sha1_of
-from .target import FileTarget
+from .source import FileSource, Sha1Text, sha1_of
 
 if TYPE_CHECKING:
     import ssl
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MOST_WORKERS = 64
+_WORKERS = 4
 _MIB = 1024 * 1024
 _LARGEST_NONCE = 1_000_000_000
 _HASH_INLINE = 64 * 1024
@@ -157,17 +168,21 @@ class AsyncBucket:
     async def put(
         self,
         key: str,
-        data: Buffer,
+        data: Any,
         *,
         biz_attr: str = "",
         overwrite: bool = True,
         timeout: float | str | None = None,
     ) -> UploadResult:
-        """Upload bytes in one request, and compare the stored SHA-1 with theirs.
+        """Upload a body, and compare the stored SHA-1 with its own.
+
+        Up to 20 MiB in memory go in one request, more by slices.
 
         Args:
             key: the object's key.
-            data: its bytes, at most 20 MiB; not copied.
+            data: bytes-like, which is not copied; a path (`os.PathLike`); a file object; an
+                iterable of bytes, for asyncio also an async one; or a str, the URL of what is to
+                be fetched first. What is neither small nor a file is kept in a temporary one.
             biz_attr: a text that stat gives back.
             overwrite: whether an object of that name may be replaced.
             timeout: seconds for the whole call.
@@ -176,47 +191,61 @@ class AsyncBucket:
             Conflict: the object exists and `overwrite` is False.
             IntegrityError: the service stored something else.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise ConfigError(f"data must be bytes-like, not {type(data).__name__}")
-        view = memoryview(data)
-        if not view.c_contiguous:
-            raise ConfigError("data must be contiguous in memory")
-        if view.nbytes > PUT_LIMIT:
-            raise ConfigError(
-                f"data may have {PUT_LIMIT} bytes, not {view.nbytes}", hint="use upload_file"
-            )
         place, deadline = self._place(key), self._deadline(timeout)
         attribute = _text(biz_attr, "biz_attr")
+        body = data
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            view = memoryview(data)
+            if not view.c_contiguous:
+                raise ConfigError("data must be contiguous in memory")
+            if view.nbytes <= PUT_LIMIT:
+                return await self._run(_put(place, view, attribute, overwrite, deadline))
+            body = [view]
+        if isinstance(body, os.PathLike):
+            return await self._upload(body, place, attribute, overwrite, deadline)
+        async with spool.AsyncSpool(body, self._run, self._settings, deadline) as path:
+            return await self._upload(path, place, attribute, overwrite, deadline)
 
-        def work() -> Flow[UploadResult]:
-            digest = (yield Compute(sha1_of, view)) if len(view) > _HASH_INLINE else sha1_of(view)
-            return (
-                yield from flow.put(
-                    place, view, digest, biz_attr=attribute, overwrite=overwrite,
-                    deadline=deadline,
-                )
-            )  # fmt: skip
-
-        return await self._run(work())
+    async def _upload(
+        self,
+        path: str | os.PathLike[str],
+        place: flow.Place,
+        biz_attr: str,
+        overwrite: bool,
+        deadline: float,
+    ) -> UploadResult:
+        clock = self._settings.clock.monotonic
+        return await self._run(
+            flow.upload(
+                place,
+                lambda: FileSource(path, _MIB),
+                lambda size: ProgressReporter(None, place.key, size, clock),
+                slice_size=_MIB,
+                workers=_WORKERS,
+                biz_attr=biz_attr,
+                overwrite=overwrite,
+                deadline=deadline,
+            )
+        )
 
     async def upload_file(
         self,
         path: str | os.PathLike[str],
         key: str,
         *,
-        workers: int = 4,
+        workers: int = _WORKERS,
         slice_size: int = _MIB,
         progress: ProgressCallback | None = None,
+        limit_rate: int | RateLimit | None = None,
         biz_attr: str = "",
         overwrite: bool = True,
         timeout: float | str | None = None,
     ) -> UploadResult:
         """Upload a file by slices, several at a time.
 
-        Up to 64 MiB the service is told the digests of all slices first: it takes the file at once
-        where it has the bytes already, checks each slice, and an upload that was cut goes on where
-        it ended. The stored SHA-1 is compared with the file's in any case, where the service
-        tells it.
+        The service is told the digests of all slices first: it takes the file at once where it has
+        the bytes already, checks each slice, and an upload that was cut or killed goes on where it
+        ended. The stored SHA-1 is compared with the file's, where the service tells it.
 
         Args:
             path: a regular file.
@@ -226,6 +255,7 @@ class AsyncBucket:
             progress: called with a `Progress` in one thread at a time, at most ten times a
                 second besides the first and the last; or an object with `update(n)`. What it
                 raises stops the upload and is raised here.
+            limit_rate: bytes a second at most, or a `RateLimit` that transfers share.
             biz_attr: a text that stat gives back.
             overwrite: whether an object of that name may be replaced.
             timeout: seconds for the whole upload.
@@ -240,6 +270,7 @@ class AsyncBucket:
         if slice_size not in SLICE_SIZES:
             raise ConfigError(f"slice_size must be one of {SLICE_SIZES}, not {slice_size!r}")
         check_progress(progress)
+        limit = rate_limit(limit_rate)
         place = self._place(key)
         clock = self._settings.clock.monotonic
         return await self._run(
@@ -251,6 +282,7 @@ class AsyncBucket:
                 workers=workers,
                 biz_attr=_text(biz_attr, "biz_attr"),
                 overwrite=overwrite,
+                limit=limit,
                 deadline=self._deadline(timeout),
             )
         )
@@ -274,11 +306,7 @@ class AsyncBucket:
             timeout: seconds for the whole call.
         """
         place = self._place(key)
-        headers = []
-        if start is not None or end is not None:
-            first = whole(0 if start is None else start, "start", 0, 2**63 - 1)
-            last = "" if end is None else str(whole(end, "end", first + 1, 2**63 - 1) - 1)
-            headers = [("Range", f"bytes={first}-{last}")]
+        headers = byte_range(start, end)
         origin = Origin.parse(self._download_url(), "download_endpoint")
         return await self._run(flow.download(place, origin, headers, self._deadline(timeout)))
 
@@ -287,15 +315,17 @@ class AsyncBucket:
         key: str,
         path: str | os.PathLike[str],
         *,
-        workers: int = 4,
+        workers: int = _WORKERS,
         part_size: int = 4 * _MIB,
         progress: ProgressCallback | None = None,
+        limit_rate: int | RateLimit | None = None,
+        resume: bool = True,
         timeout: float | str | None = None,
     ) -> DownloadResult:
         """Download an object by ranges, several at a time, into a file.
 
         The file appears under its name when every byte is there and their SHA-1 is the service's;
-        until then what was there before stays.
+        until then what was there before stays. What a download that was killed had is used.
 
         Args:
             key: the object's key.
@@ -303,6 +333,8 @@ class AsyncBucket:
             workers: how many ranges are asked for at a time, 1 to 64.
             part_size: bytes of a range, 64 KiB to 64 MiB.
             progress: as for `upload_file`.
+            limit_rate: bytes a second at most, or a `RateLimit` that transfers share.
+            resume: go on with an earlier download of the same object, and let one go on with this.
             timeout: seconds for the whole download.
 
         Raises:
@@ -312,16 +344,25 @@ class AsyncBucket:
         whole(workers, "workers", 1, _MOST_WORKERS)
         whole(part_size, "part_size", 64 * 1024, 64 * _MIB)
         check_progress(progress)
+        limit = rate_limit(limit_rate)
         clock = self._settings.clock.monotonic
+
+        def open_target(parts: list[Part], entry: Entry) -> FileTarget:
+            changed = entry.modified.isoformat() if entry.modified else ""
+            identity = {"bucket": self.name, "key": key, "sha1": entry.sha1, "modified": changed}
+            return FileTarget(path, parts, Sha1Text(), identity, resume=resume)
+
         return await self._run(
             flow.download_file(
                 self._place(key),
                 Origin.parse(self._download_url(), "download_endpoint"),
-                lambda size: FileTarget(path, size),
+                open_target,
                 lambda size: ProgressReporter(progress, key, size, clock),
                 part_size=part_size,
                 workers=workers,
+                limit=limit,
                 deadline=self._deadline(timeout),
+                direct=engine.MAY_BLOCK,
             )
         )
 
@@ -537,6 +578,17 @@ class AsyncListing:
         async for page in self.pages():
             entries += page.entries
         return entries
+
+
+def _put(
+    place: flow.Place, view: memoryview, biz_attr: str, overwrite: bool, deadline: float
+) -> Flow[UploadResult]:
+    digest = (yield Compute(sha1_of, view)) if len(view) > _HASH_INLINE else sha1_of(view)
+    return (
+        yield from flow.put(
+            place, view, digest, biz_attr=biz_attr, overwrite=overwrite, deadline=deadline
+        )
+    )
 
 
 def _text(value: object, name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from ..config import Credentials
-from ..engine.effects import Compute, Flow, Gather
+from ..engine.effects import Compute, Flow, Sleep
 from ..errors import (
     Conflict,
     IntegrityError,
@@ -17,6 +17,8 @@ from ..errors import (
 )
 from ..http.calls import Doubt, Patience, call
 from ..http.models import Buffer, Origin, Request, Response
+from ..storage import Part, RateLimit, carry, plan, room_for
+from ..storage.download import Target, fetch
 from . import sign, wire
 from .models import DownloadResult, Entry, ListPage, Session, UploadResult
 from .wire import JsonObject
@@ -79,7 +81,7 @@ class Source(Protocol):
 
     size: int
     sha1: str
-    states: list[bytes] | None
+    states: list[bytes]
 
     def load(self, offset: int, size: int) -> Buffer:
         """Read a slice."""
@@ -89,19 +91,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Close it."""
-
-
-class Target(Protocol):
-    """Where a download goes; see `target.py`."""
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write some bytes."""
-
-    def finish(self, sha1: str) -> str:
-        """Compare the bytes with a SHA-1, and give them their name; return theirs."""
-
-    def discard(self) -> None:
-        """Remove what was downloaded so far."""
 
 
 class Reporter(Protocol):
@@ -265,14 +254,16 @@ def download(
 def download_file(
     place: Place,
     origin: Origin,
-    open_target: Callable[[int], Target],
+    open_target: Callable[[list[Part], Entry], Target],
     new_reporter: Callable[[int], Reporter],
     *,
     part_size: int,
     workers: int,
+    limit: RateLimit | None,
     deadline: float,
+    direct: bool,
 ) -> Flow[DownloadResult]:
-    """Download an object by ranges, `workers` at a time, into a file.
+    """Download an object by ranges, `workers` at a time, into a file; see `storage.fetch`.
 
     Raises:
         IntegrityError: other bytes came than the service tells of.
@@ -280,25 +271,24 @@ def download_file(
     entry = yield from stat(place, deadline)
     reporter = new_reporter(entry.size)
     reporter.start()
-    target: Target = yield Compute(open_target, entry.size)
-
-    def part(index: int, offset: int) -> Flow[None]:
-        size = min(part_size, entry.size - offset)
-        wanted = [("Range", f"bytes={offset}-{offset + size - 1}")]
-        data = yield from download(place, origin, wanted, deadline)
-        if len(data) != size:
-            raise IntegrityError(
-                f"COS sent {len(data)} bytes of {place.key!r}, not {size}", service="cos"
-            )
-        yield Compute(target.write, offset, data)
-        reporter.reach(index, size)
-
-    try:
-        offsets = enumerate(range(0, entry.size, part_size))
-        yield Gather([part(index, offset) for index, offset in offsets], workers)
-        sha1 = yield Compute(target.finish, entry.sha1)
-    finally:
-        target.discard()
+    sha1 = yield from fetch(
+        place.settings,
+        origin,
+        lambda headers, sink: Request(
+            "GET", download_target(place, sign.SECONDS), headers, sink=sink
+        ),
+        wire.check_download,
+        lambda parts: open_target(parts, entry),
+        reporter,
+        key=place.key,
+        size=entry.size,
+        expected=entry.sha1.lower(),
+        part_size=part_size,
+        workers=workers,
+        limit=limit,
+        deadline=deadline,
+        direct=direct,
+    )
     return DownloadResult(place.key, sha1, entry.size, bool(entry.sha1))
 
 
@@ -383,6 +373,7 @@ def upload(
     workers: int,
     biz_attr: str,
     overwrite: bool,
+    limit: RateLimit | None = None,
     deadline: float,
 ) -> Flow[UploadResult]:
     """Upload a file by slices, `workers` at a time.
@@ -405,18 +396,20 @@ def upload(
                     deadline=deadline,
                 )
             )  # fmt: skip
-        begun = _Begun(place, source, reporter, deadline, whole=source.states is not None)
+        begun = _Begun(place, source, reporter, deadline, limit)
         session = yield from _begin(begun, slice_size, biz_attr, overwrite)
         result = UploadResult(place.key, source.sha1, source.size, session.access_url)
         if not session.name:
             reporter.reach(0, source.size)
             confirmed = yield from _confirm(place, result, deadline)
             return replace(confirmed, instant=True)
-        slices = [
-            _send_slice(begun, session, index, offset)
-            for index, offset in enumerate(range(0, source.size, session.slice_size))
-        ]
-        yield Gather(slices, 1 if session.serial else workers)
+        yield from carry(
+            plan(source.size, session.slice_size),
+            lambda part: _send_slice(begun, session, part),
+            1 if session.serial else room_for(workers, session.slice_size),
+            reporter=reporter,
+            done=lambda part: True if part.offset in session.done else None,
+        )
         yield Compute(source.verify)
     finally:
         source.close()
@@ -434,8 +427,7 @@ class _Begun:
     source: Source
     reporter: Reporter
     deadline: float
-    whole: bool
-    """Whether the service was told the whole file's digest: it then is in every request."""
+    limit: RateLimit | None
 
     def form(self, fields: Mapping[str, str], content: Buffer | None = None) -> Flow[JsonObject]:
         return self.ask(fields, wire.parse, content)
@@ -462,12 +454,11 @@ def _begin(
     biz_attr: str,
     overwrite: bool,
 ) -> Flow[Session]:
-    source, states = begun.source, begun.source.states
-    fields = {"op": "upload_slice_init"}
-    if states is not None:
-        fields["sha"] = source.sha1
-        fields["uploadparts"] = wire.upload_parts(states, slice_size, source.size)
-    fields |= {
+    source = begun.source
+    fields = {
+        "op": "upload_slice_init",
+        "sha": source.sha1,
+        "uploadparts": wire.upload_parts(source.states, slice_size, source.size),
         "filesize": str(source.size),
         "slice_size": str(slice_size),
         "biz_attr": biz_attr,
@@ -480,23 +471,24 @@ def _begin(
     try:
         return (yield from begun.ask(fields, parse))
     except ServiceError as error:
-        if error.code != wire.UNFINISHED or states is None:
+        if error.code != wire.UNFINISHED:
             raise
     # It was begun before, by us or by another: the digests tell that it is the same file.
     return (yield from begun.ask({"op": "upload_slice_list"}, parse))
 
 
-def _send_slice(begun: _Begun, session: Session, index: int, offset: int) -> Flow[None]:
-    size = min(session.slice_size, begun.source.size - offset)
-    if offset not in session.done:
-        content = yield Compute(begun.source.load, offset, size)
-        fields = {
-            "op": "upload_slice_data", "session": session.name, "offset": str(offset)
-        }  # fmt: skip
-        if begun.whole:
-            fields["sha"] = begun.source.sha1
-        yield from begun.form(fields, content)
-    begun.reporter.reach(index, size)
+def _send_slice(begun: _Begun, session: Session, part: Part) -> Flow[bool]:
+    if begun.limit is not None:
+        yield Sleep(begun.limit.delay(part.size, begun.place.settings.clock.monotonic()))
+    content = yield Compute(begun.source.load, part.offset, part.size)
+    fields = {
+        "op": "upload_slice_data",
+        "session": session.name,
+        "offset": str(part.offset),
+        "sha": begun.source.sha1,
+    }
+    yield from begun.form(fields, content)
+    return True
 
 
 def _finish(begun: _Begun, session: Session) -> Flow[JsonObject]:
@@ -505,9 +497,8 @@ def _finish(begun: _Begun, session: Session) -> Flow[JsonObject]:
         "op": "upload_slice_finish",
         "session": session.name,
         "filesize": str(begun.source.size),
+        "sha": begun.source.sha1,
     }
-    if begun.whole:
-        fields["sha"] = begun.source.sha1
     place, boundary, doubt = begun.place, begun.place.settings.boundary(), Doubt()
     try:
         return (

@@ -1,29 +1,27 @@
-"""What is uploaded: files and buffers, read by slices."""
+"""What is uploaded: files, read by slices, and their digests."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from typing import Any
 
 from .. import _native
 from ..http.models import Buffer
 from ..storage import WatchedFile
 
-HASHED_WHOLE = 64 * 1024 * 1024
-"""Bytes up to which a file is held once to compute the digests of its slices."""
-
-_CHUNK = 1024 * 1024
-
 
 class FileSource(WatchedFile):
     """A regular file read by slices, from any thread, that notices when it changes.
+
+    It is read once, a slice at a time, to compute the digests.
 
     Args:
         path: the file.
         slice_size: bytes of a slice, a multiple of 64.
 
     Attributes:
-        states: the running digests after each slice, None for more than 64 MiB.
+        states: the running digests after each slice; the last is that of the whole.
         sha1: the file's SHA-1 in hexadecimal.
 
     Raises:
@@ -33,15 +31,15 @@ class FileSource(WatchedFile):
 
     def __init__(self, path: str | os.PathLike[str], slice_size: int) -> None:
         super().__init__(path)
-        self.states: list[bytes] | None = None
-        if 0 < self.size <= HASHED_WHOLE:
-            self.states = _native.sha1_states(self.load(0, self.size), slice_size)
-            self.sha1 = self.states[-1].hex()
-            return
-        digest = hashlib.sha1(usedforsecurity=False)
-        for offset in range(0, self.size, _CHUNK):
-            digest.update(self.load(offset, min(_CHUNK, self.size - offset)))
-        self.sha1 = digest.hexdigest()
+        running = _native.Sha1()
+        self.states: list[bytes] = []
+        for offset in range(0, self.size, slice_size):
+            running.update(self.load(offset, min(slice_size, self.size - offset)))
+            self.states.append(running.state()[:20])
+        whole = running.digest()
+        if self.states:
+            self.states[-1] = whole
+        self.sha1 = whole.hex()
 
     def load(self, offset: int, size: int) -> bytearray:
         """Read a slice.
@@ -56,6 +54,21 @@ class FileSource(WatchedFile):
         finally:
             self._leave()
         return data
+
+
+class Sha1Text:
+    """The digest of a download, as COS spells it."""
+
+    def __init__(self) -> None:
+        self._running: Any = hashlib.sha1(usedforsecurity=False)
+
+    def update(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        self._running.update(data)
+
+    def text(self) -> str:
+        """Return the SHA-1 in hexadecimal."""
+        return str(self._running.hexdigest())
 
 
 def sha1_of(data: Buffer) -> str:

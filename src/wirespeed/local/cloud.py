@@ -200,6 +200,7 @@ class LocalCloud:
             variables["AWS_REGION"] = REGION
         if "wcs" in self._urls:
             variables["WIRESPEED_WCS_URL"] = self._urls["wcs"]
+            variables["WIRESPEED_WCS_DOWNLOAD_URL"] = self._urls["wcs"] + "/download/{bucket}"
             variables["WIRESPEED_WCS_ACCESS_KEY"] = ACCESS_KEY
             variables["WIRESPEED_WCS_SECRET_KEY"] = SECRET_KEY
         return variables

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .. import _native
 from ..config import Credentials
-from ..engine.effects import Compute, Effect, Flow, Gather, Sleep
+from ..engine.effects import Compute, Effect, Flow, Sleep
 from ..errors import (
     Conflict,
     DeadlineExceeded,
@@ -16,14 +16,18 @@ from ..errors import (
     ObjectNotFound,
     ProtocolError,
     ServiceError,
+    SourceChanged,
+    Unsupported,
     WirespeedError,
 )
 from ..http.calls import Doubt, Patience, call
 from ..http.models import Buffer, Origin, Request, Response
-from ..storage import LoadedBlock, UploadResult
+from ..storage import Journal, LoadedBlock, Part, RateLimit, UploadResult, carry, plan, room_for
+from ..storage.download import Target, fetch
 from . import wire
 from .models import ListPage, ObjectStat, PieceReply
 
+T = TypeVar("T")
 _TOKEN_SECONDS = 3600.0
 _HASH_INLINE = 64 * 1024
 
@@ -37,6 +41,7 @@ class Settings(Patience):
         upload: where uploads go.
         manage: where stat, list and delete go.
         nonce: returns random text for upload ids and form boundaries.
+        download: where objects are downloaded, "" for nowhere; "{bucket}" in it is the bucket.
     """
 
     service: str = "wcs"
@@ -45,6 +50,7 @@ class Settings(Patience):
     upload: Origin
     manage: Origin
     nonce: Callable[[], str]
+    download: str = ""
 
     def token(self, bucket: str, key: str, *, overwrite: bool, form: bool) -> str:
         """Return an upload token for one object, good for an hour."""
@@ -56,10 +62,6 @@ class Source(Protocol):
     """A file read by blocks; see `wirespeed.storage.FileSource`."""
 
     size: int
-
-    @property
-    def block_count(self) -> int:
-        """How many blocks it has."""
 
     def load(self, index: int) -> LoadedBlock:
         """Read a block."""
@@ -151,6 +153,18 @@ def transfer(
             raise
 
 
+def manage(
+    settings: Settings,
+    request: Callable[[], Request],
+    parse: Callable[[Response], T],
+    deadline: float,
+    *,
+    repeats: bool = True,
+) -> Flow[T]:
+    """Ask the managing host; what may be under way already is not begun twice."""
+    return call(settings, settings.manage, request, parse, deadline, ambiguous=repeats)
+
+
 def set_deadline(
     settings: Settings, bucket: str, key: str, days: int, deadline: float
 ) -> Flow[None]:
@@ -187,6 +201,72 @@ def list_page(
         return page
 
     return call(settings, settings.manage, request, parse, deadline)
+
+
+def download_place(settings: Settings, bucket: str, key: str) -> tuple[Origin, str]:
+    """Return where an object is downloaded: the server, and the target.
+
+    Raises:
+        Unsupported: the client has no address for downloads.
+    """
+    if not settings.download:
+        raise Unsupported(
+            "WCS objects are downloaded from the hosts of their owner",
+            service="wcs",
+            hint="give download_url",
+        )
+    return wire.download_place(settings.download, bucket, key)
+
+
+def download(
+    settings: Settings, bucket: str, key: str, headers: list[tuple[str, str]], deadline: float
+) -> Flow[bytes]:
+    """Download an object's bytes."""
+    origin, target = download_place(settings, bucket, key)
+    return call(
+        settings, origin, lambda: Request("GET", target, headers), wire.check_download, deadline
+    )
+
+
+def download_file(
+    settings: Settings,
+    bucket: str,
+    key: str,
+    open_target: Callable[[list[Part], ObjectStat], Target],
+    new_reporter: Callable[[int], Reporter],
+    *,
+    part_size: int,
+    workers: int,
+    limit: RateLimit | None,
+    deadline: float,
+    direct: bool,
+) -> Flow[UploadResult]:
+    """Download an object by ranges, `workers` at a time, into a file; see `storage.fetch`.
+
+    Raises:
+        IntegrityError: other bytes came than the service tells of.
+    """
+    origin, target = download_place(settings, bucket, key)
+    known = yield from stat(settings, bucket, key, deadline)
+    reporter = new_reporter(known.size)
+    reporter.start()
+    found = yield from fetch(
+        settings,
+        origin,
+        lambda headers, sink: Request("GET", target, headers, sink=sink),
+        wire.check_download,
+        lambda parts: open_target(parts, known),
+        reporter,
+        key=key,
+        size=known.size,
+        expected=known.hash,
+        part_size=part_size,
+        workers=workers,
+        limit=limit,
+        deadline=deadline,
+        direct=direct,
+    )
+    return UploadResult(key, found, known.size)
 
 
 def put(
@@ -302,6 +382,7 @@ class Upload:
         source: the file.
         reporter: takes the progress.
         requests: builds the requests.
+        limit: spreads the bytes over time.
     """
 
     patience: Patience
@@ -311,6 +392,7 @@ class Upload:
     source: Source
     reporter: Reporter
     requests: BlockRequests
+    limit: RateLimit | None = None
 
 
 def upload_file(
@@ -320,10 +402,13 @@ def upload_file(
     open_source: Callable[[], Source],
     new_reporter: Callable[[int], Reporter],
     *,
+    block_size: int,
     workers: int,
     mime_type: str,
     overwrite: bool,
     deadline: float,
+    limit: RateLimit | None = None,
+    open_journal: Callable[[Source, str], Journal | None] | None = None,
 ) -> Flow[UploadResult]:
     """Upload a file by blocks, `workers` at a time, and join them.
 
@@ -333,39 +418,95 @@ def upload_file(
         key: the object's key.
         open_source: opens the file.
         new_reporter: returns what takes the progress of that many bytes.
+        block_size: bytes of a block.
         workers: how many blocks are sent at a time.
         mime_type: the object's media type, or "".
         overwrite: whether an object of that name may be replaced.
         deadline: when it must be over.
+        limit: spreads the bytes over time.
+        open_journal: opens the journal of an upload whose id is given, or of one begun before.
 
     Raises:
         SourceChanged: the file changed meanwhile; nothing was stored.
         IntegrityError: the service received or stored something else.
     """
     source: Source = yield Compute(open_source)
+    journal: Journal | None = None
+    finished = False
     try:
         reporter = new_reporter(source.size)
         reporter.start()
         if not source.size:
             return (yield from put(settings, bucket, key, b"", mime_type, overwrite, deadline))
+        batch = settings.nonce()
+        if open_journal is not None and source.size > block_size:
+            journal = yield Compute(open_journal, source, batch)
+            batch = batch if journal is None else str(journal.kept["batch"])
         requests = BlockRequests(
-            lambda: settings.token(bucket, key, overwrite=overwrite, form=False),
-            settings.nonce(),
-            mime_type,
+            lambda: settings.token(bucket, key, overwrite=overwrite, form=False), batch, mime_type
         )
-        upload = Upload(settings, settings.upload, key, deadline, source, reporter, requests)
-        blocks = [upload_block(upload, index) for index in range(source.block_count)]
-        sent: list[tuple[str, bytes]] = yield Gather(blocks, workers)
+        upload = Upload(settings, settings.upload, key, deadline, source, reporter, requests, limit)
+        resumed = journal is not None and bool(journal.parts)
+        sent = yield from _send_blocks(upload, block_size, workers, journal)
         yield Compute(source.verify)
+        try:
+            result = yield from _join(settings, bucket, upload, sent)
+        except ServiceError as error:
+            if not resumed or journal is None or error.code != wire.DEAD_CONTEXT:
+                raise
+            # Contexts of the earlier run have ended: every block is sent again.
+            journal.restart()
+            sent = yield from _send_blocks(upload, block_size, workers, None)
+            yield Compute(source.verify)
+            result = yield from _join(settings, bucket, upload, sent)
+        finished = True
+    except SourceChanged:
+        finished = True
+        raise
     finally:
         source.close()
-    contexts = [context for context, _ in sent]
-    etag = _native.etag_from_blocks(b"".join(digests for _, digests in sent))
-    result = UploadResult(key, etag, source.size)
-    yield from _store(
-        settings, bucket, lambda: requests.join(source.size, contexts), result, deadline
-    )
+        if journal is not None:
+            journal.close(finished=finished)
     return result
+
+
+def _join(
+    settings: Settings, bucket: str, upload: Upload, sent: Sequence[tuple[str, bytes]]
+) -> Generator[Effect, Any, UploadResult]:
+    """Make the object of its blocks."""
+    contexts = [context for context, _ in sent]
+    size = upload.source.size
+    etag = _native.etag_from_blocks(b"".join(digests for _, digests in sent))
+    result = UploadResult(upload.key, etag, size)
+    make = upload.requests.join
+    yield from _store(settings, bucket, lambda: make(size, contexts), result, upload.deadline)
+    return result
+
+
+def _send_blocks(
+    upload: Upload, block_size: int, workers: int, journal: Journal | None
+) -> Flow[list[tuple[str, bytes]]]:
+    """Send what the journal does not have; return each block's context and digests."""
+
+    def done(part: Part) -> tuple[str, bytes] | None:
+        noted = None if journal is None else journal.parts.get(part.index)
+        try:
+            return None if noted is None else (str(noted[0]), bytes.fromhex(noted[1]))
+        except (TypeError, ValueError, IndexError):
+            return None
+
+    def note(part: Part, result: tuple[str, bytes]) -> None:
+        if journal is not None:
+            journal.note(part.index, [result[0], result[1].hex()])
+
+    return carry(
+        plan(upload.source.size, block_size),
+        lambda part: upload_block(upload, part.index),
+        room_for(workers, block_size),
+        reporter=upload.reporter,
+        done=done,
+        note=note,
+    )
 
 
 def upload_block(upload: Upload, index: int) -> Flow[tuple[str, bytes]]:
@@ -408,6 +549,9 @@ def _send_pieces(upload: Upload, block: LoadedBlock) -> Flow[str]:
                 endpoint=str(upload.origin),
                 outcome="unknown",
             )
+
+        if upload.limit is not None:
+            yield Sleep(upload.limit.delay(len(piece.data), patience.clock.monotonic()))
 
         def request(piece: Any = piece, context: str = context) -> Request:
             if not context:

@@ -22,7 +22,7 @@ from ..errors import (
     ServiceError,
     Throttled,
 )
-from ..http.models import Buffer, Request, Response
+from ..http.models import Buffer, Origin, Request, Response
 from .models import ListPage, ObjectStat, PieceReply
 from .sign import manager_token, upload_token
 
@@ -53,6 +53,31 @@ def check_mime_type(mime_type: object) -> str:
     if not isinstance(mime_type, str) or not mime_type.isascii() or not mime_type.isprintable():
         raise ConfigError("mime_type must be a printable ASCII str such as text/plain")
     return mime_type
+
+
+def download_place(url: str, bucket: str, key: str) -> tuple[Origin, str]:
+    """Return the server and the target of an object below a URL for downloads.
+
+    Raises:
+        ConfigError: the URL is none.
+    """
+    scheme, mark, rest = url.replace("{bucket}", bucket).partition("://")
+    host, _, path = rest.partition("/")
+    origin = Origin.parse(f"{scheme}{mark}{host}", "download_url")
+    folder = f"/{path.rstrip('/')}" if path.strip("/") else ""
+    return origin, f"{folder}/{quote(key, safe='/~')}"
+
+
+def check_download(response: Response) -> bytes:
+    """Return the bytes of a download.
+
+    Raises:
+        ServiceError: the service said no.
+    """
+    if response.status not in (200, 206):
+        check_status(response)
+        raise ProtocolError(f"a download was answered {response.status}", service="wcs")
+    return response.body
 
 
 def encode(text: str) -> str:

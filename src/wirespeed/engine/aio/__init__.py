@@ -15,6 +15,8 @@ from . import queues as queues
 
 T = TypeVar("T")
 _log = logging.getLogger("wirespeed.engine")
+MAY_BLOCK = False
+"""Blocking calls may not be made where an answer comes in."""
 _TURN = 64
 
 

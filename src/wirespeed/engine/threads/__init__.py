@@ -24,6 +24,8 @@ from . import queues as queues
 
 T = TypeVar("T")
 _log = logging.getLogger("wirespeed.engine")
+MAY_BLOCK = True
+"""Blocking calls may be made where an answer comes in."""
 _RAMP = 0.002
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ..multipart import FormError, FormReader, Part
+from .operations import Operations
 from .replies import Refusal, reply
 from .state import (
     LIST_LIMIT,
@@ -61,6 +63,14 @@ def create_app(
             Route("/move/{source}/{target}", _guarded(face.transfer), methods=["POST"]),
             Route("/copy/{source}/{target}", _guarded(face.transfer), methods=["POST"]),
             Route("/setdeadline", _guarded(face.set_deadline), methods=["POST"]),
+            Route("/download/{bucket}/{key:path}", _guarded(face.download), methods=["GET"]),
+            Route("/bucket/list", _guarded(face.buckets), methods=["GET"]),
+            Route("/bucket/statistics", _guarded(face.statistics), methods=["GET"]),
+            Route("/wslive/list", _guarded(face.recordings), methods=["GET"]),
+            Route("/fmgr/status", _guarded(face.operation_status), methods=["GET"]),
+            Route("/fmgr/{kind}", _guarded(face.begin), methods=["POST"]),
+            Route("/fops", _guarded(face.process), methods=["POST"]),
+            Route("/status/get/prefop", _guarded(face.operation_status), methods=["GET"]),
         ],
         exception_handlers={404: _no_route, 405: _no_route},
     )
@@ -143,6 +153,7 @@ class _Face:
     def __init__(self, state: State, verifier: Verifier) -> None:
         self._state = state
         self._verifier = verifier
+        self._operations = Operations(state)
 
     def _upload_policy(self, request: Request) -> Policy:
         return self._verifier.upload(request.headers.get("authorization"), time.time())
@@ -348,3 +359,79 @@ class _Face:
         except UnicodeDecodeError:
             raise Refusal(400, "prefix or marker is not UTF-8") from None
         return reply(self._state.list_page(bucket, prefix, marker, int(limit), int(mode)))
+
+    async def download(self, request: Request) -> Response:
+        """Give an object's bytes, or a range of them, to anybody, as an owner's host does."""
+        stored = self._state.get(request.path_params["bucket"], request.path_params["key"])
+        headers = {"ETag": f'"{stored.hash}"', "Accept-Ranges": "bytes"}
+        wanted = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", request.headers.get("range", ""))
+        if wanted is None:
+            return _sent(stored, 0, stored.size, 200, headers)
+        first = int(wanted[1])
+        last = min(int(wanted[2] or stored.size - 1), stored.size - 1)
+        if first > last:
+            headers["Content-Range"] = f"bytes */{stored.size}"
+            return Response(status_code=416, headers=headers)
+        headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
+        return _sent(stored, first, last + 1, 206, headers)
+
+    async def buckets(self, request: Request) -> Response:
+        """List the owner's buckets."""
+        self._check_manager(request)
+        names = [{"name": name} for name in sorted(self._state.buckets)]
+        return reply({"buckets": names})
+
+    async def statistics(self, request: Request) -> Response:
+        """Tell what buckets hold; nothing else is counted here."""
+        self._check_manager(request)
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+        names = [name for name in query.get("name", "").split("|") if name]
+        if not names or not query.get("type"):
+            raise Refusal(400, "name or type is missing")
+        held = {
+            name: sum(each.size for each in self._state.buckets.get(name, {}).values())
+            for name in names
+        }
+        return reply({"type": query["type"], "statistics": held})
+
+    async def recordings(self, request: Request) -> Response:
+        """List a live stream's recordings: there are none here."""
+        self._check_manager(request)
+        return reply({"items": [], "total": 0})
+
+    async def begin(self, request: Request) -> Response:
+        """Carry an operation out, and remember how it went."""
+        body = await _small_body(request)
+        self._check_manager(request, body)
+        fields = dict(part.partition("=")[::2] for part in body.decode("latin-1").split("&"))
+        identity = self._operations.run(request.path_params["kind"], fields.get("fops", ""))
+        return reply({"persistentId": identity})
+
+    async def process(self, request: Request) -> Response:
+        """Take the processing of an object on: it ends at once, and makes nothing."""
+        body = await _small_body(request)
+        self._check_manager(request, body)
+        fields = dict(part.partition("=")[::2] for part in body.decode("latin-1").split("&"))
+        names = [decode_base64(fields.get(name, ""), name).decode() for name in ("bucket", "key")]
+        self._state.get(*names)
+        commands = decode_base64(fields.get("fops", ""), "fops").decode().split(";")
+        return reply({"persistentId": self._operations.processed(commands)})
+
+    async def operation_status(self, request: Request) -> Response:
+        """Tell how an operation went."""
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+        return reply(self._operations.status(query.get("persistentId", "")))
+
+
+def _sent(
+    stored: StoredObject, start: int, end: int, status: int, headers: dict[str, str]
+) -> Response:
+    """Return bytes of an object."""
+    pieces = []
+    at = 0
+    for chunk in stored.chunks:
+        low, high = max(start - at, 0), min(end - at, len(chunk))
+        if low < high:
+            pieces.append(bytes(memoryview(chunk)[low:high]))
+        at += len(chunk)
+    return Response(b"".join(pieces), status, headers, media_type=stored.mime_type)

@@ -1,4 +1,4 @@
-"""What the object stores share: files read by blocks, progress, and upload results."""
+"""What is uploaded: files and buffers, read by blocks, that notice when they change."""
 
 from __future__ import annotations
 
@@ -7,187 +7,12 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from . import _native
-from .errors import ConfigError, SourceChanged
+from .. import _native
+from ..errors import ConfigError, SourceChanged
 
 ETAG_BLOCK = 4 * 1024 * 1024
-_REPORT_EVERY = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class UploadResult:
-    """What an upload stored.
-
-    Attributes:
-        key: the object's key.
-        hash: its etag, computed here and confirmed by the server.
-        size: its size in bytes.
-    """
-
-    key: str
-    hash: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a transfer is.
-
-    Attributes:
-        done: bytes the server has confirmed; never goes back.
-        total: bytes in all.
-        key: the object's key.
-        elapsed: seconds since the transfer began.
-    """
-
-    done: int
-    total: int
-    key: str
-    elapsed: float
-
-
-class ProgressBar(Protocol):
-    """A progress bar such as tqdm's."""
-
-    def update(self, n: int) -> Any:
-        """Advance by `n` bytes."""
-
-
-ProgressCallback = Callable[[Progress], Any] | ProgressBar
-
-
-def check_progress(progress: object) -> None:
-    """Raise `ConfigError` for what can take no progress."""
-    if progress is not None and not callable(progress) and not hasattr(progress, "update"):
-        raise ConfigError("progress must be a callable or have a method update(n)")
-
-
-class Bucket(Protocol):
-    """What the buckets of every store do, called from any thread.
-
-    A program that keeps to these methods takes any bucket that `wirespeed.connect` opens. What a
-    store lacks raises `wirespeed.errors.Unsupported` at the call.
-    """
-
-    def put(
-        self, key: str, data: Any, *, overwrite: bool = True, timeout: float | str | None = None
-    ) -> Any:
-        """Upload bytes in one request, and compare the stored digest with theirs."""
-
-    def upload_file(
-        self,
-        path: str | os.PathLike[str],
-        key: str,
-        *,
-        workers: int = 4,
-        progress: ProgressCallback | None = None,
-        overwrite: bool = True,
-        timeout: float | str | None = None,
-    ) -> Any:
-        """Upload a file by parts, several at a time."""
-
-    def get(
-        self,
-        key: str,
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        timeout: float | str | None = None,
-    ) -> bytes:
-        """Download an object's bytes."""
-
-    def download_file(
-        self,
-        key: str,
-        path: str | os.PathLike[str],
-        *,
-        workers: int = 4,
-        progress: ProgressCallback | None = None,
-        timeout: float | str | None = None,
-    ) -> Any:
-        """Download an object into a file that appears once it is whole."""
-
-    def presign(self, key: str, expires: int = 300) -> str:
-        """Return a URL by which anybody can download an object."""
-
-    def stat(self, key: str, *, timeout: float | str | None = None) -> Any:
-        """Return an object's `key`, `size` and more."""
-
-    def delete(self, key: str, *, timeout: float | str | None = None) -> None:
-        """Delete an object."""
-
-    def move(self, key: str, destination: str, *, timeout: float | str | None = None) -> None:
-        """Give an object another key."""
-
-    def copy(self, key: str, destination: str, *, timeout: float | str | None = None) -> None:
-        """Copy an object to another key."""
-
-    def close(self) -> None:
-        """Close what was opened for this bucket. Twice is fine."""
-
-
-class ProgressReporter:
-    """Tells a caller's callback how far the blocks are.
-
-    The callback runs in one thread at a time, sees `done` only grow, and is called at most
-    ten times a second besides the first and the last call. What it raises goes to the
-    transfer, which stops.
-
-    Args:
-        callback: called with a `Progress`, or an object whose `update(n)` takes bytes.
-        key: the object's key.
-        total: bytes in all.
-        clock: monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        callback: ProgressCallback | None,
-        key: str,
-        total: int,
-        clock: Callable[[], float],
-    ) -> None:
-        check_progress(callback)
-        self._callback = callback
-        self._key = key
-        self._total = total
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._reached: dict[int, int] = {}
-        self._done = 0
-        self._reported = 0
-        self._began = self._last = clock()
-
-    def start(self) -> None:
-        """Make the first call, with nothing done."""
-        with self._lock:
-            self._call()
-
-    def reach(self, block: int, offset: int) -> None:
-        """Take note that `offset` bytes of a block are confirmed; a lower offset is ignored."""
-        with self._lock:
-            before = self._reached.get(block, 0)
-            if offset <= before:
-                return
-            self._reached[block] = offset
-            self._done += offset - before
-            if self._done == self._total or self._clock() - self._last >= _REPORT_EVERY:
-                self._call()
-
-    def _call(self) -> None:
-        callback = self._callback
-        if callback is None:
-            return
-        self._last = now = self._clock()
-        if callable(callback):
-            callback(Progress(self._done, self._total, self._key, now - self._began))
-        elif self._done > self._reported:
-            callback.update(self._done - self._reported)
-        self._reported = self._done
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +76,11 @@ class WatchedFile:
     @staticmethod
     def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
         return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+
+    @property
+    def identity(self) -> list[int]:
+        """Size, time of modification, inode and device as it was opened."""
+        return list(self._opened)
 
     def _enter(self) -> None:
         with self._lock:
@@ -341,11 +171,6 @@ class FileSource(WatchedFile):
         self._piece_size = piece_size or block_size
         self._buffers: deque[bytearray] = deque()
 
-    @property
-    def block_count(self) -> int:
-        """How many blocks the file has; none when it is empty."""
-        return -(-self.size // self._block_size)
-
     def load(self, index: int) -> LoadedBlock:
         """Read a block and compute its digests.
 
@@ -387,3 +212,38 @@ class FileSource(WatchedFile):
     def release(self, block: LoadedBlock) -> None:
         """Take a block's buffer back for the next load."""
         self._buffers.append(block.buffer)
+
+
+class BufferSource(FileSource):
+    """Bytes in memory, read by blocks as a file is.
+
+    Args:
+        data: the bytes; they must not change.
+        block_size: bytes of a block, a multiple of 4 MiB.
+        piece_size: bytes of a piece, or None for the block at once.
+    """
+
+    def __init__(self, data: memoryview, block_size: int, piece_size: int | None) -> None:
+        self._data = data.cast("B")
+        self.size = len(self._data)
+        self._block_size = block_size
+        self._piece_size = piece_size or block_size
+        self._buffers: deque[bytearray] = deque()
+
+    def load(self, index: int) -> LoadedBlock:
+        """Return a block and its digests; nothing is copied."""
+        start = index * self._block_size
+        view = self._data[start : start + self._block_size]
+        return self._digest(index, view, bytearray())
+
+    def release(self, block: LoadedBlock) -> None:
+        """There is no buffer to take back."""
+
+    def verify(self) -> None:
+        """There is nothing to check: the caller keeps the bytes."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def __del__(self) -> None:
+        """There is nothing to close."""

@@ -1,0 +1,1 @@
+"""Bodies that are no file and no buffer: `aio` is the source, `client` its twin."""

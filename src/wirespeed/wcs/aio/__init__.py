@@ -1,0 +1,1 @@
+"""The WCS clients for asyncio. Those under `client` are generated from them."""

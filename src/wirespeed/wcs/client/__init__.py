@@ -1,0 +1,2 @@
+# Generated from its twin under aio by .github/scripts/generate_sync.py; edit that.
+"""The WCS clients."""
