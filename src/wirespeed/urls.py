@@ -13,7 +13,8 @@ The name servers of rocketmq:///TOPIC are NAMESRV_ADDR, its group is "wirespeed"
 
 Keys that a URL does not have come from where the service's own client takes them. Those of WCS are
 WIRESPEED_WCS_ACCESS_KEY and WIRESPEED_WCS_SECRET_KEY, its addresses WIRESPEED_WCS_URL and, for
-downloads, WIRESPEED_WCS_DOWNLOAD_URL. Those of CMQ are WIRESPEED_CMQ_SECRET_ID and WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
+downloads, WIRESPEED_WCS_DOWNLOAD_URL. Those of CMQ are WIRESPEED_CMQ_SECRET_ID and
+WIRESPEED_CMQ_SECRET_KEY, or TENCENTCLOUD_SECRET_ID,
 TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN; the host of cmq:///QUEUE is WIRESPEED_CMQ_URL. Those
 of COS are WIRESPEED_COS4_SECRET_ID and WIRESPEED_COS4_SECRET_KEY, or Tencent's; its region is
 WIRESPEED_COS4_REGION or TENCENTCLOUD_REGION, its addresses WIRESPEED_COS4_URL.

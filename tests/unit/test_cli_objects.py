@@ -105,7 +105,7 @@ def test_an_object_comes_down(cloud: LocalCloud, tmp_path: Path) -> None:
         (["cp", "a", "b"], "must be a URL"),
         (["cp", "a", "b", "wcs://b/k"], "must end in /"),
         (["cp", "wcs://b/k", "cos4://b-1/"], "download it first"),
-        (["cp", "wcs://b/k", "file"], "give download_url"),
+        (["cp", "-r", "wcs://b/k", "cos4://b-1/"], "download it first"),
         (["stat", "wcs://b"], "add /KEY"),
         (["rm", "sqs://r/q"], "names no object"),
         (["presign", "wcs://b/k"], "no signed URLs"),

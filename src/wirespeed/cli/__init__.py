@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import argparse
 
 COMMANDS = (
-    "etag", "send", "recv", "peek", "count", "purge", "dlq", "ping", "cp", "ls", "stat", "rm", "mv",
+    "etag", "send", "recv", "peek", "count", "purge", "dlq", "ping", "cp", "sync",
+    "ls", "du", "stat", "cat", "rm", "mv",
     "presign", "serve", "demo", "doctor", "version",
 )  # fmt: skip
 

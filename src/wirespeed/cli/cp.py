@@ -1,31 +1,36 @@
-"""`wirespeed cp SOURCE... TARGET`: upload files, or download an object."""
+"""`wirespeed cp SOURCE... TARGET`: upload files, or download objects."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from wirespeed.cli import exits, told
-from wirespeed.cli.objects import URL_HELP, add_json, is_url, open_object, show
-from wirespeed.cli.progress import Bar
-from wirespeed.errors import ConfigError, WirespeedError
-from wirespeed.storage import Progress
+from wirespeed.cli.names import clashes, file_of, files_below
+from wirespeed.cli.objects import URL_HELP, add_json, is_url, objects_below, open_object
+from wirespeed.cli.transfers import Job, add_transfer_arguments, copy_all
+from wirespeed.errors import ConfigError, ObjectNotFound
 
-HELP = "upload files to an object store, or download an object of COS, verified"
+if TYPE_CHECKING:
+    from wirespeed.cli.objects import Bucket
+
+HELP = "copy files to an object store, or objects to files, verified"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="files, or one object's URL")
+    parser.add_argument(
+        "sources", metavar="SOURCE", nargs="+", help="files and folders, or one URL"
+    )
     parser.add_argument("target", metavar="TARGET", help=f"{URL_HELP}; or a file or folder")
     parser.add_argument(
-        "--jobs", type=int, default=4, metavar="N", help="parts at a time (%(default)s)"
+        "-r", "--recursive", action="store_true", help="folders, and all below a URL"
     )
     parser.add_argument(
-        "--no-overwrite", action="store_true", help="fail where there is an object of the key"
+        "--no-overwrite", action="store_true", help="fail where there is one of the name"
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be copied")
+    add_transfer_arguments(parser)
     add_json(parser)
 
 
@@ -36,79 +41,65 @@ def run(args: argparse.Namespace) -> int:
         0, or the exit code of the first that failed.
     """
     if is_url(args.target):
-        return upload(args)
+        bucket, key = open_object(args.target, key_needed=False)
+        with bucket:
+            jobs = list(uploads(args.sources, key, args.recursive))
+            return copy_all(args, bucket, jobs, "cp", overwrite=not args.no_overwrite)
     if len(args.sources) != 1 or not is_url(args.sources[0]):
-        raise ConfigError("either SOURCE or TARGET must be a URL, and one object is downloaded")
-    return download(args)
+        raise ConfigError("either SOURCE or TARGET must be a URL, and one URL is downloaded")
+    bucket, key = open_object(args.sources[0], key_needed=not args.recursive)
+    with bucket:
+        jobs = list(downloads(bucket, key, args.target, args.recursive))
+        return copy_all(args, bucket, jobs, "cp", overwrite=not args.no_overwrite)
 
 
-def upload(args: argparse.Namespace) -> int:
-    """Upload files; a target that ends in "/" or has no key gets each file's name."""
-    bucket, key = open_object(args.target, key_needed=False)
+def uploads(sources: list[str], key: str, recursive: bool) -> Iterator[Job]:
+    """Yield what is to be uploaded.
+
+    A target that ends in "/" or has no key gets each file's or folder's name; a folder's files
+    keep their places within it.
+
+    Raises:
+        ConfigError: the arguments do not go together.
+        OSError: a source is missing.
+    """
     folder = not key or key.endswith("/")
-    if len(args.sources) > 1 and not folder:
+    if len(sources) > 1 and not folder:
         raise ConfigError("TARGET must end in / where there are several SOURCEs")
-    code = exits.OK
-    with bucket:
-        for source in args.sources:
-            if is_url(source):
-                raise ConfigError("objects are not copied between stores: download it first")
-            name = key + os.path.basename(source) if folder else key
-            try:
-                size = os.stat(source).st_size
-                if not args.dry_run:
-                    with Bar(source) as bar:
-                        size = bucket.upload_file(
-                            source, name, workers=args.jobs, overwrite=not args.no_overwrite,
-                            progress=follow(bar),
-                        ).size  # fmt: skip
-            except (OSError, WirespeedError) as error:
-                if isinstance(error, ConfigError):
-                    raise
-                code = code or told(error, "" if isinstance(error, OSError) else source)
-                if args.json:
-                    show({"op": "cp", "source": source, "dest": name, "ok": False})
-                continue
-            tell(args, source, name, size)
-    return code
-
-
-def download(args: argparse.Namespace) -> int:
-    """Download one object into a file, or under its name into a folder."""
-    bucket, key = open_object(args.sources[0])
-    target = args.target
-    if os.path.isdir(target):
-        name = key.rpartition("/")[2]
-        if name in ("", ".", "..") or os.sep in name or "\\" in name or "\0" in name:
-            raise ConfigError(f"the key {key!r} is no file's name here: name the file")
-        target = os.path.join(target, name)
-    with bucket:
-        if args.no_overwrite and os.path.exists(target):
-            raise FileExistsError(17, "File exists", target)
-        if args.dry_run:
-            size = bucket.stat(key).size
+    for source in sources:
+        if is_url(source):
+            raise ConfigError("objects are not copied between stores: download it first")
+        if os.path.isdir(source):
+            if not recursive:
+                raise ConfigError(f"{source!r} is a folder: add --recursive")
+            name = os.path.basename(os.path.abspath(source))
+            prefix = f"{key}{name}/" if folder else f"{key}/"
+            for path, relative in files_below(source):
+                yield Job(path, prefix + relative, os.stat(path).st_size, True)
         else:
-            with Bar(key) as bar:
-                size = bucket.download_file(
-                    key, target, workers=args.jobs, progress=follow(bar)
-                ).size
-    tell(args, key, target, size)
-    return exits.OK
+            name = key + os.path.basename(source) if folder else key
+            # One that is missing fails in its turn, and the others are copied.
+            size = os.stat(source).st_size if os.path.exists(source) else 0
+            yield Job(source, name, size, True)
 
 
-def follow(bar: Bar) -> Callable[[Progress], None]:
-    """Return what gives a transfer's progress to a bar."""
+def downloads(bucket: Bucket, key: str, target: str, recursive: bool) -> Iterator[Job]:
+    """Yield what is to be downloaded.
 
-    def update(progress: Progress) -> None:
-        bar.update(progress.done, progress.total)
-
-    return update
-
-
-def tell(args: argparse.Namespace, source: str, target: str, size: int) -> None:
-    """Print that one was copied, where that was asked for."""
-    if args.json:
-        line = {"op": "cp", "source": source, "dest": target, "ok": True, "bytes": size}
-        show({**line, "dry_run": args.dry_run})
-    elif args.dry_run:
-        print(f"would copy {source} to {target}")
+    Raises:
+        ConfigError: a key is no file's name.
+    """
+    if not recursive:
+        if os.path.isdir(target):
+            target = file_of(target, key.rpartition("/")[2])
+        yield Job(key, target, bucket.stat(key).size, False)
+        return
+    prefix = key if not key or key.endswith("/") else f"{key}/"
+    found = [(entry.key, entry.size) for entry in objects_below(bucket, prefix)]
+    if not found:
+        raise ObjectNotFound(f"there is no object below {prefix or 'the bucket'!r}")
+    twice = clashes([each for each, _ in found])
+    if twice:
+        raise ConfigError(f"{sorted(twice)[0]!r} and another key differ in case alone")
+    for each, size in found:
+        yield Job(each, file_of(target, each[len(prefix) :]), size, False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from wirespeed.errors import ConfigError
+from wirespeed.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from wirespeed import cos, wcs
@@ -50,6 +51,24 @@ def open_object(url: str, *, key_needed: bool = True) -> tuple[Bucket, str]:
     bucket = connect(urlunsplit(parts._replace(path="")))
     assert isinstance(bucket, (wcs.Bucket, cos.Bucket))
     return bucket, key
+
+
+def objects_below(bucket: Bucket, prefix: str) -> Iterator[wcs.ObjectStat | cos.Entry]:
+    """Yield every object whose key begins with a prefix that is "" or ends in "/"."""
+    from wirespeed import wcs
+
+    # What holds nothing yet may not be there.
+    with contextlib.suppress(NotFound):
+        if isinstance(bucket, wcs.Bucket):
+            yield from bucket.list(prefix)
+            return
+        folders = [prefix]
+        while folders:
+            for entry in bucket.list(folders.pop()):
+                if entry.is_folder:
+                    folders.append(entry.key)
+                else:
+                    yield entry
 
 
 def show(line: Mapping[str, object]) -> None:

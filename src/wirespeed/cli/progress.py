@@ -1,14 +1,17 @@
-"""A progress bar on standard error, drawn only when that is a terminal."""
+"""Progress bars on standard error, drawn only when that is a terminal."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 _INTERVAL = 0.1
+_MOST_LINES = 8
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -62,21 +65,120 @@ class Bar:
         if not self.shown or now < self._due:
             return
         self._due = now + _INTERVAL
-        rate = f"{self.figure(done / (now - self._started))}/s"
-        try:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        except OSError:
-            columns = 80
-        if total:
-            figures = f" {done * 100 // total:3d} % of {self.figure(total)}, {rate}"
-        else:
-            figures = f" {self.figure(done)}, {rate}"
-        room = columns - len(figures) - 1
-        label = self.label[: max(room // 2, 8)]
-        width = min(room - len(label) - 3, 40) if total else 0
-        bar = ""
-        if total and width >= 5:
-            full = done * width // total
-            bar = f" [{'#' * full}{'.' * (width - full)}]"
-        sys.stderr.write(f"\r\x1b[K{(label + bar + figures)[: columns - 1]}")
+        spent = now - self._started
+        text = line(self.label, done, total, spent, self.figure, columns())
+        sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
+
+
+def columns() -> int:
+    """Return how wide the terminal is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def line(
+    label: str,
+    done: int,
+    total: int | None,
+    seconds: float,
+    figure: Callable[[float], str],
+    width: int,
+) -> str:
+    """Return one bar as text: label, bar, part done, and rate; shorter than `width`."""
+    rate = f"{figure(done / max(seconds, 1e-9))}/s"
+    if total:
+        figures = f" {done * 100 // total:3d} % of {figure(total)}, {rate}"
+    else:
+        figures = f" {figure(done)}, {rate}"
+    room = width - len(figures) - 1
+    label = label[: max(room // 2, 8)]
+    length = min(room - len(label) - 3, 40) if total else 0
+    bar = ""
+    if total and length >= 5:
+        full = done * length // total
+        bar = f" [{'#' * full}{'.' * (length - full)}]"
+    return (label + bar + figures)[: width - 1]
+
+
+class Bars:
+    """A bar for all files and one for each that is under way; gone at the end. Thread-safe.
+
+    `with Bars(count, size) as bars: with bars.file(name, size) as update: update(bytes_done)`
+
+    Args:
+        count: how many files there are.
+        total: their bytes.
+        shown: whether to draw; by default, whether standard error is a terminal.
+    """
+
+    def __init__(self, count: int, total: int, *, shown: bool | None = None) -> None:
+        self.shown = sys.stderr.isatty() if shown is None else shown
+        self._count = count
+        self._total = total
+        self._ended = 0
+        self._ended_bytes = 0
+        self._active: dict[object, tuple[str, int, int, float]] = {}
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._due = self._started + _INTERVAL
+        self._lines = 0
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hide()
+
+    @contextlib.contextmanager
+    def file(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a file while the block runs; it gives what takes the bytes done."""
+        mark = object()
+        began = time.monotonic()
+
+        def update(done: int) -> None:
+            with self._lock:
+                self._active[mark] = label, done, total, began
+                self._draw()
+
+        update(0)
+        try:
+            yield update
+        finally:
+            with self._lock:
+                self._ended += 1
+                self._ended_bytes += self._active.pop(mark)[1]
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if not self.shown or now < self._due:
+            return
+        self._due = now + _INTERVAL
+        width = columns()
+        active = list(self._active.values())
+        done = self._ended_bytes + sum(each[1] for each in active)
+        label = f"{self._ended} of {self._count} files"
+        texts = [line(label, done, self._total, now - self._started, size, width)]
+        texts += [
+            line(f"  {name}", sofar, total, now - began, size, width)
+            for name, sofar, total, began in active[:_MOST_LINES]
+        ]
+        self._clear()
+        sys.stderr.write("\n".join(texts))
+        sys.stderr.flush()
+        self._lines = len(texts)
+
+    def _clear(self) -> None:
+        if self._lines:
+            up = f"\x1b[{self._lines - 1}A" if self._lines > 1 else ""
+            sys.stderr.write(f"\r{up}\x1b[J")
+            self._lines = 0
+
+    def hide(self) -> None:
+        """Take the bars away, so that something else can be printed."""
+        with self._lock:
+            if self.shown:
+                self._clear()
+                sys.stderr.flush()
