@@ -394,7 +394,7 @@ def test_a_put_whose_answer_was_lost_is_done() -> None:
     server, _ = answering((200, None), (400, exists), (200, STORED))
     with server, bucket_of(server) as bucket:
         assert bucket.put("k", b"x", overwrite=False).verified
-    server, _ = answering((200, OK), (200, {"code": 0, "data": {"sha": "0" * 40}}))
+    server, _ = answering((200, OK), (200, {"code": 0, "data": {"sha": "0" * 40, "filesize": 1}}))
     with server, bucket_of(server) as bucket, pytest.raises(IntegrityError):
         bucket.put("k", b"x")
     server, _ = answering((200, OK), (200, OK))
@@ -455,7 +455,7 @@ def test_a_server_may_ask_for_another_slice_size_and_one_at_a_time(tmp_path: Pat
         (200, {"code": 0, "data": begun}),
         *[(200, OK)] * 3,
         (200, {"code": 0, "data": {"access_url": "http://u"}}),
-        (200, {"code": 0, "data": {"sha": sha1}}),
+        (200, {"code": 0, "data": {"sha": sha1, "filesize": 1}}),
     )
     with server, bucket_of(server) as bucket:
         assert bucket.upload_file(path, "k").access_url == "http://u"

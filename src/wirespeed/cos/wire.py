@@ -215,9 +215,12 @@ def parse_entry(key: str, data: JsonObject) -> Entry:
     """Return what a stat or a listing tells of an object."""
     headers = data.get("custom_headers")
     try:
+        size = data.get("filesize", data.get("filelen"))
+        if size is None and not key.endswith("/"):
+            raise ValueError("it has no filesize")
         return Entry(
             key,
-            int(data.get("filesize") or data.get("filelen") or 0),
+            int(size or 0),
             str(data.get("sha") or ""),
             str(data.get("biz_attr") or ""),
             _time(data.get("ctime")),
