@@ -397,9 +397,12 @@ def test_a_put_whose_answer_was_lost_is_done() -> None:
     server, _ = answering((200, OK), (200, {"code": 0, "data": {"sha": "0" * 40, "filesize": 1}}))
     with server, bucket_of(server) as bucket, pytest.raises(IntegrityError):
         bucket.put("k", b"x")
-    server, _ = answering((200, OK), (200, OK))
+    server, _ = answering((200, OK), (200, {"code": 0, "data": {"filesize": 1}}))
     with server, bucket_of(server) as bucket:
         assert not bucket.put("k", b"x").verified
+    server, _ = answering((200, OK), (200, OK))
+    with server, bucket_of(server) as bucket, pytest.raises(ProtocolError, match="no filesize"):
+        bucket.put("k", b"x")
 
 
 @pytest.mark.parametrize(

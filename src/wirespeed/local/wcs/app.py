@@ -65,6 +65,7 @@ def create_app(
             Route("/setdeadline", _guarded(face.set_deadline), methods=["POST"]),
             Route("/download/{bucket}/{key:path}", _guarded(face.download), methods=["GET"]),
             Route("/bucket/list", _guarded(face.buckets), methods=["GET"]),
+            Route("/bucket/stat", _guarded(face.statistics), methods=["GET"]),
             Route("/bucket/statistics", _guarded(face.statistics), methods=["GET"]),
             Route("/wslive/list", _guarded(face.recordings), methods=["GET"]),
             Route("/fmgr/status", _guarded(face.operation_status), methods=["GET"]),
@@ -385,14 +386,16 @@ class _Face:
         """Tell what buckets hold; nothing else is counted here."""
         self._check_manager(request)
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
-        names = [name for name in query.get("name", "").split("|") if name]
-        if not names or not query.get("type"):
+        text = decode_base64(query.get("name", ""), "name").decode("utf-8", "replace")
+        names = [name for name in text.split("|") if name]
+        what = query.get("type", "storage" if request.url.path == "/bucket/stat" else "")
+        if not names or not what:
             raise Refusal(400, "name or type is missing")
         held = {
             name: sum(each.size for each in self._state.buckets.get(name, {}).values())
             for name in names
         }
-        return reply({"type": query["type"], "statistics": held})
+        return reply({"type": what, "statistics": held})
 
     async def recordings(self, request: Request) -> Response:
         """List a live stream's recordings: there are none here."""

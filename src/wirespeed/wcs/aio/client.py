@@ -114,7 +114,7 @@ class AsyncClient(service.AsyncServiceClient[flow.Settings]):
         names = "|".join(wire.check_bucket(name) for name in buckets)
         if not names:
             raise ConfigError("buckets must name at least one bucket")
-        fields = {"name": names, "type": kind, "startdate": start, "enddate": end}
+        fields = {"name": wire.encode(names), "type": kind, "startdate": start, "enddate": end}
         value = await self._ask("/bucket/statistics", fields, timeout)
         return value if isinstance(value, dict) else {}
 

@@ -115,7 +115,7 @@ class Client(service.ServiceClient[flow.Settings]):
         names = "|".join(wire.check_bucket(name) for name in buckets)
         if not names:
             raise ConfigError("buckets must name at least one bucket")
-        fields = {"name": names, "type": kind, "startdate": start, "enddate": end}
+        fields = {"name": wire.encode(names), "type": kind, "startdate": start, "enddate": end}
         value = self._ask("/bucket/statistics", fields, timeout)
         return value if isinstance(value, dict) else {}
 
