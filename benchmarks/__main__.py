@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.live.cluster import LiveUnavailable, version_asked
 
 import wirespeed
-from benchmarks import broker, processes, queues
+from benchmarks import broker, processes, queues, storage
 from benchmarks.rows import Row, met, table
 from wirespeed import _native
 
@@ -56,6 +56,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "http": queues.engine,
     "cmq": queues.cmq,
     "sqs": queues.sqs,
+    "storage": storage.storage,
     "send": broker.send,
 }
 

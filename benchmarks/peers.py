@@ -103,6 +103,22 @@ def rocketmq_client() -> Any:
         raise LookupError(f"rocketmq 0.4.4 does not load here: {failure}") from failure
 
 
+def wcs_client(url: str, records: str) -> Any:
+    """Return a client of the living WCS SDK, installed the first time.
+
+    Raises:
+        LookupError: it could not be installed.
+    """
+    wanted = ("wcs-python3-sdk==5.0.36", "crcmod", "requests", "requests-toolbelt", "pyyaml")
+    _fetch("wcs", *wanted)
+    config = importlib.import_module("wcs.commons.config").Config()
+    config.access_key, config.secret_key = "local", "local-secret"
+    config.put_url = config.mgr_url = url
+    config.tmp_record_folder = records
+    config.overwrite, config.concurrency = 1, 4
+    return importlib.import_module("wcs.services.client").Client(config)
+
+
 def wcs_etag(path: str) -> list[str]:
     """Return the command by which the WCS SDK prints the etag of a file.
 

@@ -222,8 +222,11 @@ class MemorySource:
         for at in range(0, len(data), self.piece_size):
             piece = data[at : at + self.piece_size]
             checksum = hashlib.sha1(data[: at + len(piece)]).digest()
-            pieces.append(Piece(at, memoryview(piece), zlib.crc32(piece), checksum))
+            pieces.append(Piece(at, memoryview(piece), checksum))
         return LoadedBlock(index, len(data), pieces, hashlib.sha1(data).digest(), bytearray())
+
+    def load_singly(self) -> None:
+        pass
 
     def release(self, block: LoadedBlock) -> None:
         self.loaded -= 1

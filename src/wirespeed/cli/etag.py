@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wirespeed.cli import plain, told
@@ -41,24 +42,40 @@ def run(args: argparse.Namespace | Names) -> int:
         0, or the exit code of the first file that failed.
     """
     code = 0
-    for name in args.files:
-        try:
-            etag = of(name, args.threads)
-        except Exception as error:
-            from wirespeed.errors import ConfigError, WirespeedError
-
-            if isinstance(error, ConfigError) or not isinstance(error, OSError | WirespeedError):
-                raise
-            failed = told(error)
-            code = code or failed
+    for name, etag in etags(args.files, args.threads):
+        if isinstance(etag, str):
             if args.json:
-                show({"file": name, "error": {"type": type(error).__name__, "text": plain(error)}})
+                show({"file": name, "etag": etag})
+            else:
+                print(f"{etag}  {name}")
             continue
+        sys.stdout.flush()
+        failed = told(etag)
+        code = code or failed
         if args.json:
-            show({"file": name, "etag": etag})
-        else:
-            print(f"{etag}  {name}", flush=True)
+            show({"file": name, "error": {"type": type(etag).__name__, "text": plain(etag)}})
+    sys.stdout.flush()
     return code
+
+
+def etags(files: list[str], threads: int | None) -> Iterator[tuple[str, str | Exception]]:
+    """Yield each file's name and etag, or what kept it; large ones are behind a bar."""
+    from wirespeed.digest import etag_files
+    from wirespeed.errors import ConfigError, WirespeedError
+
+    if len(files) > 1 and threads is None and "-" not in files and not sys.stderr.isatty():
+        yield from etag_files(files)
+        return
+    for name in files:
+        try:
+            etag = of(name, threads)
+        except (OSError, WirespeedError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            yield name, error
+        else:
+            yield name, etag
+            sys.stdout.flush()
 
 
 def of(name: str, threads: int | None = None) -> str:
@@ -78,4 +95,4 @@ def show(line: dict[str, object]) -> None:
     """Print one JSON line."""
     import json
 
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("wirespeed.http")
 
 _RECEIVE = 64 * 1024
+_RECEIVE_LARGE = 512 * 1024
 _JOIN = 16 * 1024
 _MOST_BUFFERS = 64
 _LATE = 0.01
@@ -177,10 +178,11 @@ class _Connection:
     def _receive(self, deadline: float, until_continued: bool = False) -> Response:
         reader = self.reader
         sock = self._socket
+        room = _RECEIVE
         while True:
             self._arm(deadline)
             try:
-                data = sock.recv(_RECEIVE)
+                data = sock.recv(room)
             except (TimeoutError, BlockingIOError):
                 self._timeout = -1.0
                 continue
@@ -189,6 +191,9 @@ class _Connection:
                     return reader.response()
                 failures.ended_early(self.origin, reader.began)
             self.received += len(data)
+            if len(data) == room:
+                # Much is coming: fewer and larger pieces cost less.
+                room = _RECEIVE_LARGE
             if reader.feed(data) or (until_continued and reader.continued):
                 return reader.response()
 

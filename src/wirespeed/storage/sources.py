@@ -22,13 +22,11 @@ class Piece:
     Attributes:
         offset: where it begins in the block.
         data: its bytes, in the block's buffer.
-        crc32: the CRC-32 of the piece.
         checksum: the SHA-1 of the block up to the piece's end.
     """
 
     offset: int
     data: memoryview
-    crc32: int
     checksum: bytes
 
 
@@ -148,15 +146,31 @@ class WatchedFile:
             self._file.close()
 
 
+class _Group:
+    """Blocks that were read together."""
+
+    __slots__ = ("buffer", "digests", "failure", "left", "ready", "view")
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.view = memoryview(self.buffer)
+        self.digests = b""
+        self.failure: BaseException | None = None
+        self.left = 0
+        self.ready = threading.Event()
+
+
 class FileSource(WatchedFile):
     """A regular file read by blocks, from any thread, that notices when it changes.
 
-    It keeps one buffer for each block that is loaded at the same time.
+    It keeps one buffer for each block, or group of blocks, that is loaded at the same time.
 
     Args:
         path: the file.
         block_size: bytes of a block, a multiple of 4 MiB.
         piece_size: bytes of a piece, or None for the block at once.
+        together: how many blocks of 4 MiB to read and hash side by side, where blocks are sent at
+            once; several lanes are hashed in little more time than one.
 
     Raises:
         OSError: the file is missing, a directory, or may not be read.
@@ -164,12 +178,18 @@ class FileSource(WatchedFile):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], block_size: int, piece_size: int | None
+        self,
+        path: str | os.PathLike[str],
+        block_size: int,
+        piece_size: int | None,
+        together: int = 1,
     ) -> None:
         super().__init__(path)
         self._block_size = block_size
         self._piece_size = piece_size or block_size
+        self._together = together if piece_size is None and block_size == ETAG_BLOCK else 1
         self._buffers: deque[bytearray] = deque()
+        self._groups: dict[int, _Group] = {}
 
     def load(self, index: int) -> LoadedBlock:
         """Read a block and compute its digests.
@@ -179,17 +199,59 @@ class FileSource(WatchedFile):
         """
         self._enter()
         try:
+            if self._together > 1:
+                return self._load_from_group(index)
             offset = index * self._block_size
             size = min(self._block_size, self.size - offset)
-            try:
-                buffer = self._buffers.pop()
-            except IndexError:
-                buffer = bytearray(min(self._block_size, self.size))
+            buffer = self._buffer(min(self._block_size, self.size))
             view = memoryview(buffer)[:size]
             self._read(view, offset)
             return self._digest(index, view, buffer)
         finally:
             self._leave()
+
+    def load_singly(self) -> None:
+        """Read blocks one by one from now on: not all of them will be asked for."""
+        self._together = 1
+
+    def _buffer(self, size: int) -> bytearray:
+        try:
+            return self._buffers.pop()
+        except IndexError:
+            return bytearray(size)
+
+    def _load_from_group(self, index: int) -> LoadedBlock:
+        """Return a block of those that are read, and hashed side by side, by who comes first."""
+        number, place = divmod(index, self._together)
+        with self._lock:
+            group = self._groups.get(number)
+            mine = group is None
+            if group is None:
+                group = self._groups[number] = _Group()
+        if mine:
+            self._fill(group, number)
+        group.ready.wait()
+        if group.failure is not None:
+            raise group.failure
+        start = place * ETAG_BLOCK
+        view = group.view[start : start + ETAG_BLOCK]
+        digest = group.digests[place * 20 : place * 20 + 20]
+        return LoadedBlock(index, len(view), [Piece(0, view, digest)], digest, group.buffer)
+
+    def _fill(self, group: _Group, number: int) -> None:
+        try:
+            span = self._together * ETAG_BLOCK
+            offset = number * span
+            size = min(span, self.size - offset)
+            group.buffer = self._buffer(min(span, self.size))
+            group.view = memoryview(group.buffer)[:size]
+            group.left = -(-size // ETAG_BLOCK)
+            self._read(group.view, offset)
+            group.digests = _native.sha1_blocks(group.view, ETAG_BLOCK)
+        except BaseException as error:
+            group.failure = error
+        finally:
+            group.ready.set()
 
     def _digest(self, index: int, view: memoryview, buffer: bytearray) -> LoadedBlock:
         size = len(view)
@@ -197,20 +259,27 @@ class FileSource(WatchedFile):
         if size <= step:
             digests = _native.sha1_blocks(view, ETAG_BLOCK)
             checksum = digests if 0 < size <= ETAG_BLOCK else _native.sha1(view)
-            only = Piece(0, view, _native.crc32(view), checksum)
-            return LoadedBlock(index, size, [only], digests, buffer)
+            return LoadedBlock(index, size, [Piece(0, view, checksum)], digests, buffer)
         running = hashlib.sha1(usedforsecurity=False)
         pieces = []
         for at in range(0, size, step):
             data = view[at : at + step]
             running.update(data)
-            pieces.append(Piece(at, data, _native.crc32(data), running.copy().digest()))
+            pieces.append(Piece(at, data, running.copy().digest()))
         whole = pieces[-1].checksum
         digests = whole if size <= ETAG_BLOCK else _native.sha1_blocks(view, ETAG_BLOCK)
         return LoadedBlock(index, size, pieces, digests, buffer)
 
     def release(self, block: LoadedBlock) -> None:
         """Take a block's buffer back for the next load."""
+        if self._together > 1:
+            with self._lock:
+                number = block.index // self._together
+                group = self._groups[number]
+                group.left -= 1
+                if group.left:
+                    return
+                del self._groups[number]
         self._buffers.append(block.buffer)
 
 
@@ -228,6 +297,7 @@ class BufferSource(FileSource):
         self.size = len(self._data)
         self._block_size = block_size
         self._piece_size = piece_size or block_size
+        self._together = 1
         self._buffers: deque[bytearray] = deque()
 
     def load(self, index: int) -> LoadedBlock:

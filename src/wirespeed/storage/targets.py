@@ -17,7 +17,7 @@ from ..errors import ClosedError, ConfigError, IntegrityError
 from .journal import Journal
 from .transfer import Part
 
-_CHUNK = 1024 * 1024
+_HASHED_TOGETHER = 32 * 1024 * 1024
 _FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
@@ -162,18 +162,33 @@ class FileTarget:
                 self._ready.add(part.index)
             self._hash()
 
-    def _hash(self) -> None:
-        """Hash the parts that are there, in order, unless another thread is at it."""
-        while self._hashed in self._ready:
+    def _hash(self, *, rest: bool = False) -> None:
+        """Hash the parts that are there, in order, unless another thread is at it.
+
+        Some at a time, as their blocks are then hashed side by side; with `rest` what is left.
+        """
+        while self._run_length(rest):
             if not self._hashing.acquire(blocking=False):
                 return
             try:
-                while self._hashed in self._ready:
-                    part = self._parts[self._hashed]
-                    self._digest.update(memoryview(self._read(part)))
-                    self._hashed += 1
+                while count := self._run_length(rest):
+                    first = self._parts[self._hashed]
+                    last = self._parts[self._hashed + count - 1]
+                    size = last.offset + last.size - first.offset
+                    self._digest.update(memoryview(self._read(Part(0, first.offset, size))))
+                    self._hashed += count
             finally:
                 self._hashing.release()
+
+    def _run_length(self, rest: bool) -> int:
+        """Return how many parts to hash next; 0 while too few have come."""
+        if self._hashed == len(self._parts):
+            return 0
+        most = max(1, _HASHED_TOGETHER // self._parts[0].size)
+        count = 0
+        while count < most and self._hashed + count in self._ready:
+            count += 1
+        return count if rest or count == most else 0
 
     def _read(self, part: Part) -> bytearray:
         data = bytearray(part.size)
@@ -205,7 +220,7 @@ class FileTarget:
         Raises:
             IntegrityError: it is another; nothing has changed under the name.
         """
-        self._hash()
+        self._hash(rest=True)
         found = self._digest.text()
         if self._hashed != len(self._parts) or (expected and found != expected):
             self._end(finished=True)

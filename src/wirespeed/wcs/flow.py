@@ -66,6 +66,9 @@ class Source(Protocol):
     def load(self, index: int) -> LoadedBlock:
         """Read a block."""
 
+    def load_singly(self) -> None:
+        """Expect that not every block will be asked for."""
+
     def release(self, block: LoadedBlock) -> None:
         """Give a block's buffer back."""
 
@@ -447,6 +450,8 @@ def upload_file(
         )
         upload = Upload(settings, settings.upload, key, deadline, source, reporter, requests, limit)
         resumed = journal is not None and bool(journal.parts)
+        if resumed:
+            source.load_singly()
         sent = yield from _send_blocks(upload, block_size, workers, journal)
         yield Compute(source.verify)
         try:
@@ -573,7 +578,7 @@ def _check_piece(upload: Upload, block: LoadedBlock, piece: Any, reply: PieceRep
         wrong = f"{reply.offset} bytes, not {end}"
     elif reply.checksum is not None and reply.checksum != piece.checksum:
         wrong = "bytes with another SHA-1"
-    elif reply.crc32 is not None and reply.crc32 != piece.crc32:
+    elif reply.crc32 is not None and reply.crc32 != _native.crc32(piece.data):
         # The service gives the CRC of the piece, or of the block so far.
         so_far = 0
         for sent in block.pieces:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
 _WORKERS = 4
+_TOGETHER = 8
 
 
 class AsyncBucket:
@@ -120,11 +121,19 @@ class AsyncBucket:
             )
         if isinstance(data, os.PathLike):
             return await self._upload(
-                lambda: FileSource(data, BLOCK_UNIT, None), key, mime_type, overwrite, deadline
+                lambda: FileSource(data, BLOCK_UNIT, None, _WORKERS),
+                key,
+                mime_type,
+                overwrite,
+                deadline,
             )
         async with spool.AsyncSpool(data, self._client._run, self._settings, deadline) as path:
             return await self._upload(
-                lambda: FileSource(path, BLOCK_UNIT, None), key, mime_type, overwrite, deadline
+                lambda: FileSource(path, BLOCK_UNIT, None, _WORKERS),
+                key,
+                mime_type,
+                overwrite,
+                deadline,
             )
 
     async def _upload(
@@ -222,7 +231,7 @@ class AsyncBucket:
                 self._settings,
                 self.name,
                 key,
-                lambda: FileSource(path, block_size, piece_size),
+                lambda: FileSource(path, block_size, piece_size, min(workers, _TOGETHER)),
                 lambda size: ProgressReporter(progress, key, size, clock),
                 block_size=block_size,
                 workers=workers,

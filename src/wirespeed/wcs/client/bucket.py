@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
 _WORKERS = 4
+_TOGETHER = 8
 
 
 class Bucket:
@@ -121,11 +122,19 @@ class Bucket:
             )
         if isinstance(data, os.PathLike):
             return self._upload(
-                lambda: FileSource(data, BLOCK_UNIT, None), key, mime_type, overwrite, deadline
+                lambda: FileSource(data, BLOCK_UNIT, None, _WORKERS),
+                key,
+                mime_type,
+                overwrite,
+                deadline,
             )
         with spool.Spool(data, self._client._run, self._settings, deadline) as path:
             return self._upload(
-                lambda: FileSource(path, BLOCK_UNIT, None), key, mime_type, overwrite, deadline
+                lambda: FileSource(path, BLOCK_UNIT, None, _WORKERS),
+                key,
+                mime_type,
+                overwrite,
+                deadline,
             )
 
     def _upload(
@@ -223,7 +232,7 @@ class Bucket:
                 self._settings,
                 self.name,
                 key,
-                lambda: FileSource(path, block_size, piece_size),
+                lambda: FileSource(path, block_size, piece_size, min(workers, _TOGETHER)),
                 lambda size: ProgressReporter(progress, key, size, clock),
                 block_size=block_size,
                 workers=workers,
