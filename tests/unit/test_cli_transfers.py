@@ -255,6 +255,10 @@ def test_bars_of_many_files_tell_the_truth_and_go_away(monkeypatch: pytest.Monke
             now += 1
             third(0)
             assert "2 of 3 files" in screen.lines()[0]
+    with progress.Bars(1, 1_000_000) as bars, bars.file("resumed", 1_000_000) as update:
+        now += 1
+        update(900_000, 800_000)
+        assert all("90 %" in shown and "100.0 kB/s" in shown for shown in screen.lines())
     assert screen.lines() == [""]
     assert all(len(line) < 80 for line in screen.lines())
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import NamedTuple, Protocol
 
 _INTERVAL = 0.1
 _MOST_LINES = 8
@@ -66,7 +67,7 @@ class Bar:
             return
         self._due = now + _INTERVAL
         spent = now - self._started
-        text = line(self.label, done, total, spent, self.figure, columns())
+        text = line(self.label, done, total, done / max(spent, 1e-9), self.figure, columns())
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
@@ -83,16 +84,16 @@ def line(
     label: str,
     done: int,
     total: int | None,
-    seconds: float,
+    rate: float,
     figure: Callable[[float], str],
     width: int,
 ) -> str:
     """Return one bar as text: label, bar, part done, and rate; shorter than `width`."""
-    rate = f"{figure(done / max(seconds, 1e-9))}/s"
+    speed = f"{figure(rate)}/s"
     if total:
-        figures = f" {done * 100 // total:3d} % of {figure(total)}, {rate}"
+        figures = f" {done * 100 // total:3d} % of {figure(total)}, {speed}"
     else:
-        figures = f" {figure(done)}, {rate}"
+        figures = f" {figure(done)}, {speed}"
     room = width - len(figures) - 1
     label = label[: max(room // 2, 8)]
     length = min(room - len(label) - 3, 40) if total else 0
@@ -103,10 +104,24 @@ def line(
     return (label + bar + figures)[: width - 1]
 
 
+class _File(NamedTuple):
+    label: str
+    done: int
+    resumed: int
+    total: int
+    began: float
+
+
+class _Update(Protocol):
+    def __call__(self, done: int, resumed: int = 0) -> None: ...
+
+
 class Bars:
     """A bar for all files and one for each that is under way; gone at the end. Thread-safe.
 
     `with Bars(count, size) as bars: with bars.file(name, size) as update: update(bytes_done)`
+
+    The rates leave out what was there before.
 
     Args:
         count: how many files there are.
@@ -120,7 +135,8 @@ class Bars:
         self._total = total
         self._ended = 0
         self._ended_bytes = 0
-        self._active: dict[object, tuple[str, int, int, float]] = {}
+        self._ended_resumed = 0
+        self._active: dict[object, _File] = {}
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._due = self._started + _INTERVAL
@@ -133,14 +149,14 @@ class Bars:
         self.hide()
 
     @contextlib.contextmanager
-    def file(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a file while the block runs; it gives what takes the bytes done."""
+    def file(self, label: str, total: int) -> Iterator[_Update]:
+        """Show a file while the block runs; it gives what takes bytes done, and resumed."""
         mark = object()
         began = time.monotonic()
 
-        def update(done: int) -> None:
+        def update(done: int, resumed: int = 0) -> None:
             with self._lock:
-                self._active[mark] = label, done, total, began
+                self._active[mark] = _File(label, done, resumed, total, began)
                 self._draw()
 
         update(0)
@@ -149,7 +165,9 @@ class Bars:
         finally:
             with self._lock:
                 self._ended += 1
-                self._ended_bytes += self._active.pop(mark)[1]
+                file = self._active.pop(mark)
+                self._ended_bytes += file.done
+                self._ended_resumed += file.resumed
 
     def _draw(self) -> None:
         now = time.monotonic()
@@ -158,13 +176,14 @@ class Bars:
         self._due = now + _INTERVAL
         width = columns()
         active = list(self._active.values())
-        done = self._ended_bytes + sum(each[1] for each in active)
+        done = self._ended_bytes + sum(file.done for file in active)
+        carried = done - self._ended_resumed - sum(file.resumed for file in active)
         label = f"{self._ended} of {self._count} files"
-        texts = [line(label, done, self._total, now - self._started, size, width)]
-        texts += [
-            line(f"  {name}", sofar, total, now - began, size, width)
-            for name, sofar, total, began in active[:_MOST_LINES]
-        ]
+        rate = carried / max(now - self._started, 1e-9)
+        texts = [line(label, done, self._total, rate, size, width)]
+        for file in active[:_MOST_LINES]:
+            rate = (file.done - file.resumed) / max(now - file.began, 1e-9)
+            texts.append(line(f"  {file.label}", file.done, file.total, rate, size, width))
         self._clear()
         sys.stderr.write("\n".join(texts))
         sys.stderr.flush()

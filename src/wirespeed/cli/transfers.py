@@ -158,13 +158,15 @@ def _copy(
     ).size
 
 
-def _follow(update: Callable[[int], None], stop: threading.Event) -> Callable[[Progress], None]:
+def _follow(
+    update: Callable[[int, int], None], stop: threading.Event
+) -> Callable[[Progress], None]:
     """Return what gives a transfer's progress to its bar, and ends it once all must end."""
 
     def follow(progress: Progress) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        update(progress.done)
+        update(progress.done, progress.resumed)
 
     return follow
 

@@ -99,7 +99,7 @@ class Reporter(Protocol):
     def start(self) -> None:
         """Nothing is done yet."""
 
-    def reach(self, block: int, offset: int) -> None:
+    def reach(self, block: int, offset: int, *, resumed: bool = False) -> None:
         """That many bytes of a slice are confirmed."""
 
 
@@ -400,7 +400,7 @@ def upload(
         session = yield from _begin(begun, slice_size, biz_attr, overwrite)
         result = UploadResult(place.key, source.sha1, source.size, session.access_url)
         if not session.name:
-            reporter.reach(0, source.size)
+            reporter.reach(0, source.size, resumed=True)
             confirmed = yield from _confirm(place, result, deadline)
             return replace(confirmed, instant=True)
         yield from carry(

@@ -33,12 +33,14 @@ class Progress:
         total: bytes in all.
         key: the object's key.
         elapsed: seconds since the transfer began.
+        resumed: those of `done` that an earlier run carried, or that the server had already.
     """
 
     done: int
     total: int
     key: str
     elapsed: float
+    resumed: int = 0
 
 
 class ProgressBar(Protocol):

@@ -40,6 +40,7 @@ class ProgressReporter:
         self._reached: dict[int, int] = {}
         self._done = 0
         self._reported = 0
+        self._resumed = 0
         self._began = self._last = clock()
 
     def start(self) -> None:
@@ -47,14 +48,19 @@ class ProgressReporter:
         with self._lock:
             self._call()
 
-    def reach(self, block: int, offset: int) -> None:
-        """Take note that `offset` bytes of a block are confirmed; a lower offset is ignored."""
+    def reach(self, block: int, offset: int, *, resumed: bool = False) -> None:
+        """Take note that `offset` bytes of a block are confirmed; a lower offset is ignored.
+
+        `resumed` says that this transfer did not carry them.
+        """
         with self._lock:
             before = self._reached.get(block, 0)
             if offset <= before:
                 return
             self._reached[block] = offset
             self._done += offset - before
+            if resumed:
+                self._resumed += offset - before
             if self._done == self._total or self._clock() - self._last >= _REPORT_EVERY:
                 self._call()
 
@@ -64,7 +70,8 @@ class ProgressReporter:
             return
         self._last = now = self._clock()
         if callable(callback):
-            callback(Progress(self._done, self._total, self._key, now - self._began))
+            elapsed = now - self._began
+            callback(Progress(self._done, self._total, self._key, elapsed, self._resumed))
         elif self._done > self._reported:
             callback.update(self._done - self._reported)
         self._reported = self._done

@@ -46,7 +46,7 @@ def room_for(workers: int, part_size: int) -> int:
 class Reporter(Protocol):
     """Takes the progress; see `progress.ProgressReporter`."""
 
-    def reach(self, block: int, offset: int) -> None:
+    def reach(self, block: int, offset: int, *, resumed: bool = False) -> None:
         """That many bytes of a part are confirmed."""
 
 
@@ -73,7 +73,7 @@ def carry(
     def one(part: Part) -> Flow[T]:
         before = done(part) if done is not None else None
         if before is not None:
-            reporter.reach(part.index, part.size)
+            reporter.reach(part.index, part.size, resumed=True)
             return before
         result = yield from carry_one(part)
         if note is not None:

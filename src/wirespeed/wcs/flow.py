@@ -85,7 +85,7 @@ class Reporter(Protocol):
     def start(self) -> None:
         """Nothing is done yet."""
 
-    def reach(self, block: int, offset: int) -> None:
+    def reach(self, block: int, offset: int, *, resumed: bool = False) -> None:
         """That many bytes of a block are confirmed."""
 
 

@@ -61,7 +61,7 @@ class _Record:
     def start(self) -> None:
         """Nothing is done yet."""
 
-    def reach(self, block: int, offset: int) -> None:
+    def reach(self, block: int, offset: int, *, resumed: bool = False) -> None:
         """A piece is confirmed."""
 
 
