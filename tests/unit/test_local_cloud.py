@@ -49,6 +49,7 @@ def test_all_services_run_and_stop() -> None:
             "AWS_SECRET_ACCESS_KEY": "local-secret",
             "AWS_REGION": "us-east-1",
             "WIRESPEED_WCS_URL": url,
+            "WIRESPEED_WCS_DOWNLOAD_URL": f"{url}/download/{{bucket}}",
             "WIRESPEED_WCS_ACCESS_KEY": "local",
             "WIRESPEED_WCS_SECRET_KEY": "local-secret",
         }
