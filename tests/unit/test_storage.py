@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from wirespeed import digest
+from wirespeed.engine import threads
+from wirespeed.engine.effects import Flow, Sleep
 from wirespeed.errors import ConfigError, SourceChanged
 from wirespeed.storage import FileSource, Progress, ProgressReporter
+from wirespeed.storage.transfer import Part, carry, plan
 
 BLOCK = 4 << 20
 
@@ -185,6 +188,21 @@ def test_progress_is_monotonic_and_not_too_often() -> None:
     assert done == sorted(set(done))
     assert len(done) <= 2 + 6
     assert seen[-1].elapsed == pytest.approx(0.5)
+
+
+def test_progress_tells_resumed_bytes_apart() -> None:
+    seen: list[Progress] = []
+    reporter = ProgressReporter(seen.append, "k", 100, lambda: 0.0)
+    parts = plan(100, 40)
+
+    def send(part: Part) -> Flow[str]:
+        yield Sleep(0.0)
+        return "sent"
+
+    had = {1: "had"}
+    carried = carry(parts, send, 1, reporter=reporter, done=lambda part: had.get(part.index))
+    assert threads.run(carried, None) == ["sent", "had", "sent"]  # type: ignore[arg-type]
+    assert seen == [Progress(100, 100, "k", 0.0, resumed=40)]
 
 
 def test_progress_runs_in_one_thread_at_a_time() -> None:
