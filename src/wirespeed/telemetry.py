@@ -176,9 +176,7 @@ class Status:
     Attributes:
         ok: whether every server answered last time.
         endpoints: the servers it spoke to, by address.
-        pending: messages accepted and not yet stored, or received and not yet settled.
     """
 
     ok: bool
     endpoints: Mapping[str, EndpointStatus] = field(default_factory=dict)
-    pending: int = 0

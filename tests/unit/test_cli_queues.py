@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scripted import closed_port
-from wirespeed import cmq
+from wirespeed import cmq, rocketmq
 from wirespeed.config import Credentials
 from wirespeed.local import LocalCloud
 from wirespeed.sqs import Client
@@ -208,3 +208,21 @@ def test_a_topic_of_rocketmq(cloud: LocalCloud) -> None:
     assert run(cloud, "ping", url).returncode == 0
     refused = run(cloud, "purge", url, "--yes")
     assert (refused.returncode, "cannot purge" in refused.stderr) == (6, True)
+
+
+def test_dead_letters_of_rocketmq_keep_what_their_senders_set(cloud: LocalCloud) -> None:
+    cloud.reset()
+    given = {"TAGS": "red", "KEYS": "k1 k2", "by": "eve", "RETRY_TOPIC": "orders"}
+    dead = rocketmq.Message.from_parts("%DLQ%shop", b"one", given)
+    dead.flag = 7
+    with rocketmq.Producer("other", namesrv=cloud.namesrv) as producer:
+        producer.send_message(dead)
+    url = "rocketmq:///orders?group=shop"
+    assert run(cloud, "dlq", url).stdout == "1 dead letters of orders in %DLQ%shop\n"
+    assert run(cloud, "dlq", url, "--redrive").stdout == "1 messages sent back to orders\n"
+    with rocketmq.Queue("orders", "shop", cloud.namesrv) as queue:
+        (message,) = queue.receive(wait=10)
+    assert (message.body, message.tag, message.keys) == (b"one", "red", ("k1", "k2"))
+    assert (message.properties["by"], message.native.flag) == ("eve", 7)
+    assert "RETRY_TOPIC" not in message.properties
+    assert run(cloud, "dlq", url).stdout == "0 dead letters of orders in %DLQ%shop\n"

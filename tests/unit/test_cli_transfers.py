@@ -125,6 +125,47 @@ def test_sync_copies_what_differs_and_deletes_when_told(
     assert run(cloud, "sync", tmp_path / "none", url).returncode != 0
 
 
+@pytest.mark.parametrize("store", STORES)
+def test_sync_deletes_nothing_it_cannot_be_sure_of(
+    cloud: LocalCloud, store: str, tree: Path, tmp_path: Path
+) -> None:
+    assert run(cloud, "sync", tree, f"{store}/mirror").returncode == 0
+    kept = found(tree)
+    for mistyped in (f"{store}/miror", f"{store.replace('//b', '//none')}/mirror"):
+        done = run(cloud, "sync", mistyped, tree, "--delete")
+        assert (done.returncode != 0, done.stdout) == (True, ""), mistyped
+    assert found(tree) == kept
+    hollow = tmp_path / "hollow"
+    hollow.mkdir()
+    refused = run(cloud, "sync", hollow, f"{store}/mirror", "--delete")
+    assert (refused.returncode, "SOURCE is empty" in refused.stderr) == (2, True)
+    assert run(cloud, "sync", f"{store}/mirror", tmp_path / "new" / "folder").returncode == 0
+    assert found(tmp_path / "new" / "folder") == kept
+
+    (tree / "old").write_bytes(b"gone from the store")
+    (tree / "a.txt").unlink()
+    (tree / "a.txt").mkdir()
+    failed = run(cloud, "sync", f"{store}/mirror", tree, "--delete")
+    assert failed.returncode != 0
+    assert "not all was copied" in failed.stderr
+    assert (tree / "old").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(
+    monkeypatch: pytest.MonkeyPatch, tree: Path
+) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "er":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        names.files_below(str(tree))
+
+
 HOSTILE = [
     "..", "../x", "a/../../x", "a/..", ".", "./x", "a/./x", "/x", "//x", "a//x", "x/", "a/",
     "C:\\x", "C:x", "\\\\host\\share", "a\\b", "..\\x", "CON", "con", "con.txt", "PRN", "aux.x",

@@ -15,7 +15,7 @@ from wirespeed import digest
 from wirespeed.engine import threads
 from wirespeed.engine.effects import Flow, Sleep
 from wirespeed.errors import ConfigError, SourceChanged
-from wirespeed.storage import FileSource, Progress, ProgressReporter
+from wirespeed.storage import BufferSource, FileSource, Progress, ProgressReporter
 from wirespeed.storage.transfer import Part, carry, plan
 
 BLOCK = 4 << 20
@@ -63,6 +63,35 @@ def test_an_empty_file_has_one_empty_piece_to_load(tmp_path: Path) -> None:
     assert (block.size, block.digests) == (0, b"")
     assert [piece.checksum for piece in block.pieces] == [hashlib.sha1(b"").digest()]
     source.close()
+
+
+@pytest.mark.parametrize(("workers", "together"), [(1, 1), (2, 2), (4, 4), (8, 2), (64, 1)])
+def test_blocks_read_together_stay_within_64_mib(
+    tmp_path: Path, workers: int, together: int
+) -> None:
+    path, data = make(tmp_path, 9 * BLOCK + 5)
+    source = FileSource(path, BLOCK, None, workers)
+    loaded = [source.load(index) for index in range(10)]
+    for block in loaded:
+        part = data[block.index * BLOCK : (block.index + 1) * BLOCK]
+        assert block.pieces[0].data == part
+        assert block.digests == block.pieces[0].checksum == hashlib.sha1(part).digest()
+    buffers = {id(block.buffer): len(block.buffer) for block in loaded}
+    assert len(buffers) == -(-10 // together)
+    assert min(workers, 16) * max(buffers.values()) <= 64 * 1024 * 1024
+    for block in loaded:
+        source.release(block)
+    assert id(source.load(0).buffer) in buffers
+    source.close()
+
+
+def test_buffers_in_memory_are_not_copied() -> None:
+    data = os.urandom(BLOCK + 7)
+    source = BufferSource(memoryview(data), BLOCK)
+    blocks = [source.load(0), source.load(1)]
+    assert [block.pieces[0].data.obj is data for block in blocks] == [True, True]
+    assert [block.size for block in blocks] == [BLOCK, 7]
+    assert blocks[1].digests == hashlib.sha1(data[BLOCK:]).digest()
 
 
 def test_buffers_are_used_again(tmp_path: Path) -> None:

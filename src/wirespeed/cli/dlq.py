@@ -8,17 +8,18 @@ from collections.abc import Callable
 
 from wirespeed.cli.progress import Bar
 from wirespeed.cli.queues import add_url, open_queue, show
-from wirespeed.errors import ConfigError, NotFound, ServiceError, TopicNotFound
+from wirespeed.errors import ConfigError, NotFound, ServiceError, TopicNotFound, WirespeedError
 
 HELP = "show how many dead letters a queue has, or send them back to it with --redrive"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wirespeed import sqs
-    from wirespeed.cli.queues import Queue
+    from wirespeed.cli.queues import Queue, ReceivedMessage
 
 _POLL = 0.2
 _PATIENCE = 1
+_UNSEEN = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,18 +81,26 @@ def _redrive(
     """Let the service move the messages, and wait until it has.
 
     Raises:
-        ServiceError: it could not.
+        ServiceError: it could not, or the service does not tell of it.
     """
     handle = dead.redrive(queue.arn(), rate=rate)
-    while True:
+    unseen = time.monotonic()
+    while time.monotonic() - unseen < _UNSEEN:
         task = next((each for each in dead.redrives() if each.handle in (handle, "")), None)
         if task is not None:
+            unseen = time.monotonic()
             progress(task.moved)
             if task.status == "FAILED":
                 raise ServiceError(f"the redrive failed: {task.failure}", service="sqs")
             if task.status != "RUNNING":
                 return task.moved
         time.sleep(_POLL)
+    raise ServiceError(
+        f"the service has not told of the redrive for {_UNSEEN} seconds",
+        service="sqs",
+        outcome="unknown",
+        hint="count both queues: it may still be at it",
+    )
 
 
 def _carry(dead: Queue, queue: Queue, rate: int | None, progress: Callable[[int], None]) -> int:
@@ -101,10 +110,26 @@ def _carry(dead: Queue, queue: Queue, rate: int | None, progress: Callable[[int]
     with dead:
         while messages := dead.receive(min(10, rate or 10), wait=_PATIENCE):
             for message in messages:
-                queue.send(message.body)  # type: ignore[arg-type]
+                _send_again(queue, message)
                 dead.ack(message)  # type: ignore[arg-type]
                 moved += 1
                 progress(moved)
                 if rate is not None:
                     time.sleep(max(0.0, began + moved / rate - time.monotonic()))
     return moved
+
+
+def _send_again(queue: Queue, message: ReceivedMessage) -> None:
+    """Send a dead letter's copy, to where it was first sent.
+
+    Raises:
+        WirespeedError: it was not acknowledged.
+    """
+    from wirespeed import rocketmq
+
+    if not isinstance(message, rocketmq.ReceivedMessage):
+        queue.send(message.body)
+        return
+    (result,) = queue.send_many([message.copy()])  # type: ignore[list-item]
+    if isinstance(result, WirespeedError):
+        raise result

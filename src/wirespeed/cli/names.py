@@ -56,9 +56,16 @@ def files_below(folder: str) -> list[tuple[str, str]]:
     """Return the regular files below a folder: path, and name relative to it with "/".
 
     Links to folders are not followed.
+
+    Raises:
+        OSError: a folder cannot be read, so that its files would seem not to be there.
     """
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from wirespeed.errors import ConfigError, NotFound
+from wirespeed.cli import exits, told
+from wirespeed.errors import ConfigError, ObjectNotFound, WirespeedError
 
 if TYPE_CHECKING:
     from wirespeed import cos, wcs
@@ -54,21 +54,59 @@ def open_object(url: str, *, key_needed: bool = True) -> tuple[Bucket, str]:
 
 
 def objects_below(bucket: Bucket, prefix: str) -> Iterator[wcs.ObjectStat | cos.Entry]:
-    """Yield every object whose key begins with a prefix that is "" or ends in "/"."""
+    """Yield every object whose key begins with a prefix that is "" or ends in "/".
+
+    Raises:
+        ObjectNotFound: there is no such bucket.
+    """
     from wirespeed import wcs
 
-    # What holds nothing yet may not be there.
-    with contextlib.suppress(NotFound):
-        if isinstance(bucket, wcs.Bucket):
-            yield from bucket.list(prefix)
-            return
-        folders = [prefix]
-        while folders:
+    if isinstance(bucket, wcs.Bucket):
+        yield from bucket.list(prefix)
+        return
+    folders = [prefix]
+    while folders:
+        try:
             for entry in bucket.list(folders.pop()):
                 if entry.is_folder:
                     folders.append(entry.key)
                 else:
                     yield entry
+        except ObjectNotFound:
+            # A folder of COS may not be there yet; the bucket must.
+            next(iter(bucket.list()), None)
+
+
+def delete_all(
+    args: argparse.Namespace, op: str, names: Iterable[str], delete: Callable[[str], object]
+) -> int:
+    """Delete objects or files and tell of each; go on after one that cannot be deleted.
+
+    Returns:
+        0, or the exit code of the first that failed.
+
+    Raises:
+        ConfigError: an argument is wrong.
+    """
+    code = exits.OK
+    for name in names:
+        try:
+            if not args.dry_run:
+                delete(name)
+        except ConfigError:
+            raise
+        except (OSError, WirespeedError) as error:
+            failed = told(error, name if isinstance(error, WirespeedError) else "")
+            code = code or failed
+            if args.json:
+                reason = error.describe() if isinstance(error, WirespeedError) else str(error)
+                show({"op": op, "key": name, "ok": False, "error": reason})
+            continue
+        if args.json:
+            show({"op": op, "key": name, "ok": True, "dry_run": args.dry_run})
+        elif args.dry_run:
+            print(f"would delete {name}")
+    return code
 
 
 def show(line: Mapping[str, object]) -> None:

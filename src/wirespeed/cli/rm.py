@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from wirespeed.cli import exits, told
-from wirespeed.cli.objects import URL_HELP, add_json, objects_below, open_object, show
-from wirespeed.errors import ConfigError, WirespeedError
-
-if TYPE_CHECKING:
-    from wirespeed.cli.objects import Bucket
+from wirespeed.cli import exits
+from wirespeed.cli.objects import URL_HELP, add_json, delete_all, objects_below, open_object
+from wirespeed.errors import ConfigError
 
 HELP = "delete objects"
 
@@ -41,25 +37,6 @@ def run(args: argparse.Namespace) -> int:
             keys = [key]
             if args.recursive:
                 keys = [entry.key for entry in objects_below(bucket, key)]
-            for each in keys:
-                failed = delete(args, bucket, each)
-                code = code or failed
+            failed = delete_all(args, "rm", keys, bucket.delete)
+            code = code or failed
     return code
-
-
-def delete(args: argparse.Namespace, bucket: Bucket, key: str) -> int:
-    """Delete one object; return 0, or the exit code of what kept it."""
-    try:
-        if not args.dry_run:
-            bucket.delete(key)
-    except WirespeedError as error:
-        if isinstance(error, ConfigError):
-            raise
-        if args.json:
-            show({"op": "rm", "key": key, "ok": False, "error": error.describe()})
-        return told(error, key)
-    if args.json:
-        show({"op": "rm", "key": key, "ok": True, "dry_run": args.dry_run})
-    elif args.dry_run:
-        print(f"would delete {key}")
-    return exits.OK

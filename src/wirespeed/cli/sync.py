@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wirespeed.cli import exits, told
 from wirespeed.cli.names import clashes, file_of, files_below
-from wirespeed.cli.objects import URL_HELP, add_json, is_url, objects_below, open_object, show
+from wirespeed.cli.objects import (
+    URL_HELP,
+    add_json,
+    delete_all,
+    is_url,
+    objects_below,
+    open_object,
+)
 from wirespeed.cli.transfers import Job, add_transfer_arguments, copy_all
-from wirespeed.errors import ConfigError, WirespeedError
+from wirespeed.errors import ConfigError, ObjectNotFound
 
 if TYPE_CHECKING:
     from wirespeed import cos, wcs
@@ -52,20 +61,21 @@ def run(args: argparse.Namespace) -> int:
     if up and not os.path.isdir(folder):
         raise NotADirectoryError(20, "Not a directory", folder)
     with bucket:
-        there = {entry.key[len(prefix) :]: entry for entry in objects_below(bucket, prefix)}
-        here = {relative: path for path, relative in files_below(folder)}
+        there = {}
+        # A target need not be there yet; a source must.
+        with contextlib.suppress(ObjectNotFound) if up else contextlib.nullcontext():
+            there = {entry.key[len(prefix) :]: entry for entry in objects_below(bucket, prefix)}
+        here = {}
+        if up or os.path.isdir(folder):
+            here = {relative: path for path, relative in files_below(folder)}
         if up:
             jobs = [
                 Job(path, prefix + name, os.stat(path).st_size, True)
                 for name, path in here.items()
                 if not same(path, there.get(name), args.size_only)
             ]
-            code = copy_all(args, bucket, jobs, "sync", overwrite=True)
-            if args.delete:
-                gone = [prefix + name for name in there if name not in here]
-                failed = delete_objects(args, bucket, gone)
-                code = code or failed
-            return code
+            gone = [prefix + name for name in there if name not in here] if args.delete else []
+            return in_step(args, bucket, jobs, gone, bool(here), bucket.delete)
         twice = clashes(list(there))
         if twice:
             raise ConfigError(f"{sorted(twice)[0]!r} and another key differ in case alone")
@@ -74,12 +84,44 @@ def run(args: argparse.Namespace) -> int:
             for name, entry in there.items()
             if not same(here.get(name, ""), entry, args.size_only)
         ]
-        code = copy_all(args, bucket, jobs, "sync", overwrite=True)
-        if args.delete:
-            gone = [path for name, path in here.items() if name not in there]
-            failed = delete_files(args, gone)
-            code = code or failed
-    return code
+        gone = [path for name, path in here.items() if name not in there] if args.delete else []
+        return in_step(args, bucket, jobs, gone, bool(there), os.unlink)
+
+
+def in_step(
+    args: argparse.Namespace,
+    bucket: Bucket,
+    jobs: list[Job],
+    gone: list[str],
+    any_source: bool,
+    delete: Callable[[str], object],
+) -> int:
+    """Copy, and then delete what is gone from the source, unless a copy failed.
+
+    Args:
+        args: the command's arguments.
+        bucket: the bucket.
+        jobs: what is to be copied.
+        gone: what is to be deleted.
+        any_source: whether the source has anything at all.
+        delete: deletes one of them.
+
+    Returns:
+        0, or the exit code of the first that failed.
+
+    Raises:
+        ConfigError: the source is empty, and everything would be deleted.
+    """
+    if gone and not any_source:
+        raise ConfigError(
+            f"SOURCE is empty: --delete would delete all of TARGET, which is {len(gone)} files"
+        )
+    code = copy_all(args, bucket, jobs, "sync", overwrite=True)
+    if code and gone:
+        print(f"wirespeed: not all was copied, so nothing of {len(gone)} deleted", file=sys.stderr)
+    if code:
+        return code
+    return delete_all(args, "delete", gone, delete)
 
 
 def same(path: str, entry: Known | None, size_only: bool) -> bool:
@@ -101,40 +143,3 @@ def same(path: str, entry: Known | None, size_only: bool) -> bool:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest() == entry.sha1.lower()
-
-
-def delete_objects(args: argparse.Namespace, bucket: Bucket, keys: list[str]) -> int:
-    """Delete objects; return 0, or the exit code of the first that could not be deleted."""
-    code = exits.OK
-    for key in keys:
-        try:
-            if not args.dry_run:
-                bucket.delete(key)
-        except WirespeedError as error:
-            failed = told(error, key)
-            code = code or failed
-            continue
-        _tell_deleted(args, key)
-    return code
-
-
-def delete_files(args: argparse.Namespace, paths: list[str]) -> int:
-    """Delete files; return 0, or the exit code of the first that could not be deleted."""
-    code = exits.OK
-    for path in paths:
-        try:
-            if not args.dry_run:
-                os.unlink(path)
-        except OSError as error:
-            failed = told(error)
-            code = code or failed
-            continue
-        _tell_deleted(args, path)
-    return code
-
-
-def _tell_deleted(args: argparse.Namespace, name: str) -> None:
-    if args.json:
-        show({"op": "delete", "key": name, "ok": True, "dry_run": args.dry_run})
-    elif args.dry_run:
-        print(f"would delete {name}")

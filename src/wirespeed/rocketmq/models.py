@@ -349,6 +349,22 @@ class ReceivedMessage:
             self._properties = self.native.properties
         return self._properties
 
+    def copy(self, topic: str | None = None) -> Message:
+        """Return a message of the same body, tag, keys, flag and user properties, to send anew.
+
+        Args:
+            topic: where it is to go; where it was first sent to if None, also for a dead letter.
+        """
+        kept = {
+            name: value
+            for name, value in self.properties.items()
+            if name in ("TAGS", "KEYS") or name not in RESERVED_PROPERTIES
+        }
+        origin = self.native.property("RETRY_TOPIC") or self.topic
+        message = Message.from_parts(topic or origin, self.body, kept)
+        message.flag = self.native.flag
+        return message
+
     @property
     def message_id(self) -> str:
         """The sender's unique id, or the broker's where the sender set none."""

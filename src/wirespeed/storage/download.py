@@ -74,7 +74,8 @@ def fetch(
     Raises:
         IntegrityError: other bytes came than the store tells of.
     """
-    target: Target = yield Compute(open_target, plan(size, part_size))
+    parts = plan(size, part_size)
+    target: Target = yield Compute(open_target, parts)
 
     def one(part: Part) -> Flow[bool]:
         if limit is not None:
@@ -103,7 +104,6 @@ def fetch(
         return True
 
     try:
-        parts = plan(size, part_size)
         room = room_for(workers, part_size)
         yield from carry(parts, one, room, reporter=reporter, done=target.done)
         found: str = yield Compute(target.finish, expected, patience.service)

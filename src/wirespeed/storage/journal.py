@@ -40,7 +40,7 @@ class Journal:
         header: what it must be of; a journal of something else is begun anew.
 
     Attributes:
-        header: the header, with what the earlier run had put into `kept`.
+        kept: what the first run decided.
         parts: what is written down of each part, by its index.
 
     Raises:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from .. import _native
 from ..errors import ConfigError, SourceChanged
+from .positions import read_at
+from .transfer import MEMORY, room_for
 
 ETAG_BLOCK = 4 * 1024 * 1024
 
@@ -100,17 +102,8 @@ class WatchedFile:
         Raises:
             SourceChanged: the file has become shorter.
         """
-        while view:
-            if hasattr(os, "preadv"):
-                count = os.preadv(self._file.fileno(), [view], offset)
-            else:
-                with self._lock:
-                    self._file.seek(offset)
-                    count = self._file.readinto(view) or 0
-            if not count:
-                raise self._changed("became shorter")
-            view = view[count:]
-            offset += count
+        if not read_at(self._file.fileno(), view, offset, self._lock):
+            raise self._changed("became shorter")
 
     def _changed(self, how: str) -> SourceChanged:
         return SourceChanged(
@@ -169,8 +162,9 @@ class FileSource(WatchedFile):
         path: the file.
         block_size: bytes of a block, a multiple of 4 MiB.
         piece_size: bytes of a piece, or None for the block at once.
-        together: how many blocks of 4 MiB to read and hash side by side, where blocks are sent at
-            once; several lanes are hashed in little more time than one.
+        workers: how many blocks may be loaded at a time. Where blocks of 4 MiB are sent at once,
+            so many are read and hashed together as leave all that is loaded within 64 MiB: several
+            are hashed side by side in little more time than one.
 
     Raises:
         OSError: the file is missing, a directory, or may not be read.
@@ -182,12 +176,16 @@ class FileSource(WatchedFile):
         path: str | os.PathLike[str],
         block_size: int,
         piece_size: int | None,
-        together: int = 1,
+        workers: int = 1,
     ) -> None:
         super().__init__(path)
         self._block_size = block_size
         self._piece_size = piece_size or block_size
-        self._together = together if piece_size is None and block_size == ETAG_BLOCK else 1
+        self._together = 1
+        if piece_size is None and block_size == ETAG_BLOCK:
+            # At worst each worker holds another group.
+            room = room_for(workers, block_size)
+            self._together = min(room, MEMORY // (room * block_size))
         self._buffers: deque[bytearray] = deque()
         self._groups: dict[int, _Group] = {}
 
@@ -206,7 +204,7 @@ class FileSource(WatchedFile):
             buffer = self._buffer(min(self._block_size, self.size))
             view = memoryview(buffer)[:size]
             self._read(view, offset)
-            return self._digest(index, view, buffer)
+            return _digest(index, view, self._piece_size, buffer)
         finally:
             self._leave()
 
@@ -253,23 +251,6 @@ class FileSource(WatchedFile):
         finally:
             group.ready.set()
 
-    def _digest(self, index: int, view: memoryview, buffer: bytearray) -> LoadedBlock:
-        size = len(view)
-        step = self._piece_size
-        if size <= step:
-            digests = _native.sha1_blocks(view, ETAG_BLOCK)
-            checksum = digests if 0 < size <= ETAG_BLOCK else _native.sha1(view)
-            return LoadedBlock(index, size, [Piece(0, view, checksum)], digests, buffer)
-        running = hashlib.sha1(usedforsecurity=False)
-        pieces = []
-        for at in range(0, size, step):
-            data = view[at : at + step]
-            running.update(data)
-            pieces.append(Piece(at, data, running.copy().digest()))
-        whole = pieces[-1].checksum
-        digests = whole if size <= ETAG_BLOCK else _native.sha1_blocks(view, ETAG_BLOCK)
-        return LoadedBlock(index, size, pieces, digests, buffer)
-
     def release(self, block: LoadedBlock) -> None:
         """Take a block's buffer back for the next load."""
         if self._together > 1:
@@ -283,28 +264,27 @@ class FileSource(WatchedFile):
         self._buffers.append(block.buffer)
 
 
-class BufferSource(FileSource):
+class BufferSource:
     """Bytes in memory, read by blocks as a file is.
 
     Args:
         data: the bytes; they must not change.
-        block_size: bytes of a block, a multiple of 4 MiB.
-        piece_size: bytes of a piece, or None for the block at once.
+        block_size: bytes of a block, a multiple of 4 MiB, sent at once.
     """
 
-    def __init__(self, data: memoryview, block_size: int, piece_size: int | None) -> None:
+    def __init__(self, data: memoryview, block_size: int) -> None:
         self._data = data.cast("B")
-        self.size = len(self._data)
         self._block_size = block_size
-        self._piece_size = piece_size or block_size
-        self._together = 1
-        self._buffers: deque[bytearray] = deque()
+        self.size = len(self._data)
 
     def load(self, index: int) -> LoadedBlock:
         """Return a block and its digests; nothing is copied."""
         start = index * self._block_size
         view = self._data[start : start + self._block_size]
-        return self._digest(index, view, bytearray())
+        return _digest(index, view, self._block_size, bytearray())
+
+    def load_singly(self) -> None:
+        """Blocks are read one by one in any case."""
 
     def release(self, block: LoadedBlock) -> None:
         """There is no buffer to take back."""
@@ -315,5 +295,20 @@ class BufferSource(FileSource):
     def close(self) -> None:
         """There is nothing to close."""
 
-    def __del__(self) -> None:
-        """There is nothing to close."""
+
+def _digest(index: int, view: memoryview, step: int, buffer: bytearray) -> LoadedBlock:
+    """Return a block with its digests, divided into pieces of `step` bytes."""
+    size = len(view)
+    if size <= step:
+        digests = _native.sha1_blocks(view, ETAG_BLOCK)
+        checksum = digests if 0 < size <= ETAG_BLOCK else _native.sha1(view)
+        return LoadedBlock(index, size, [Piece(0, view, checksum)], digests, buffer)
+    running = hashlib.sha1(usedforsecurity=False)
+    pieces = []
+    for at in range(0, size, step):
+        data = view[at : at + step]
+        running.update(data)
+        pieces.append(Piece(at, data, running.copy().digest()))
+    whole = pieces[-1].checksum
+    digests = whole if size <= ETAG_BLOCK else _native.sha1_blocks(view, ETAG_BLOCK)
+    return LoadedBlock(index, size, pieces, digests, buffer)

@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import stat
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ..errors import ClosedError, ConfigError, IntegrityError
 from .journal import Journal
+from .positions import read_at
 from .transfer import Part
 
 _HASHED_TOGETHER = 32 * 1024 * 1024
@@ -22,6 +23,8 @@ _FLAGS = (
     os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )  # fmt: skip
+# The file's mode from the start: only the kernel can apply the umask without a race.
+_MODE = 0o666
 
 
 class Digest(Protocol):
@@ -76,8 +79,9 @@ class FileTarget:
         if resume and len(parts) > 1:
             self._open_shared(identity)
         if self._journal is None:
-            folder = os.path.dirname(self.path)
-            self._handle, self._temporary = tempfile.mkstemp(prefix=".wirespeed-", dir=folder)
+            name = f".wirespeed-{secrets.token_hex(8)}.part"
+            self._temporary = os.path.join(os.path.dirname(self.path), name)
+            self._handle = os.open(self._temporary, _FLAGS | os.O_EXCL, _MODE)
 
     def _open_shared(self, identity: Mapping[str, Any]) -> None:
         """Open the file that another run of the same download would open too."""
@@ -91,7 +95,7 @@ class FileTarget:
             return
         temporary = str(folder / f".wirespeed-{mark}.part")
         try:
-            handle = os.open(temporary, _FLAGS, 0o600)
+            handle = os.open(temporary, _FLAGS, _MODE)
             status = os.fstat(handle)
         except OSError:
             journal.close(finished=True)
@@ -132,12 +136,13 @@ class FileTarget:
         finally:
             with self._lock:
                 self._users -= 1
-                last = not self._users and self._is_over()
-            if last:
+                over = self._is_over()
+            if over:
                 os.close(self._handle)
 
     def _is_over(self) -> bool:
-        return self._ended
+        """Whether nobody needs the file any more; the lock is held."""
+        return self._ended and not self._users
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write some bytes."""
@@ -174,8 +179,7 @@ class FileTarget:
                 while count := self._run_length(rest):
                     first = self._parts[self._hashed]
                     last = self._parts[self._hashed + count - 1]
-                    size = last.offset + last.size - first.offset
-                    self._digest.update(memoryview(self._read(Part(0, first.offset, size))))
+                    self._digest.update(memoryview(self._read(first, last)))
                     self._hashed += count
             finally:
                 self._hashing.release()
@@ -190,25 +194,11 @@ class FileTarget:
             count += 1
         return count if rest or count == most else 0
 
-    def _read(self, part: Part) -> bytearray:
-        data = bytearray(part.size)
-        view = memoryview(data)
-        offset = part.offset
-        while view:
-            if hasattr(os, "preadv"):
-                count = os.preadv(self._handle, [view], offset)
-            else:
-                with self._lock:
-                    os.lseek(self._handle, offset, os.SEEK_SET)
-                    piece = os.read(self._handle, len(view))
-                    count = len(piece)
-                    view[:count] = piece
-            if not count:
-                raise IntegrityError(
-                    f"{self._temporary!r} became shorter", hint="download it again"
-                )
-            view = view[count:]
-            offset += count
+    def _read(self, first: Part, last: Part) -> bytearray:
+        """Read the parts from the first to the last."""
+        data = bytearray(last.offset + last.size - first.offset)
+        if not read_at(self._handle, memoryview(data), first.offset, self._lock):
+            raise IntegrityError(f"{self._temporary!r} became shorter", hint="download it again")
         return data
 
     def finish(self, expected: str, service: str) -> str:
@@ -232,9 +222,6 @@ class FileTarget:
             )
         size = self._parts[-1].offset + self._parts[-1].size if self._parts else 0
         os.ftruncate(self._handle, size)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(self._temporary, 0o666 & ~mask)
         os.replace(self._temporary, self.path)
         self._end(finished=True)
         return found

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
 _MOST_WORKERS = 64
 _WORKERS = 4
-_TOGETHER = 8
 
 
 class AsyncBucket:
@@ -108,37 +107,20 @@ class AsyncBucket:
             view = memoryview(data)
             if not view.c_contiguous:
                 raise ConfigError("data must be contiguous in memory")
-            if view.nbytes > FORM_LIMIT:
-                return await self._upload(
-                    lambda: BufferSource(view, BLOCK_UNIT, None),
-                    key,
-                    mime_type,
-                    overwrite,
-                    deadline,
+            if view.nbytes <= FORM_LIMIT:
+                return await self._client._run(
+                    flow.put(self._settings, self.name, key, view, mime_type, overwrite, deadline)
                 )
-            return await self._client._run(
-                flow.put(self._settings, self.name, key, view, mime_type, overwrite, deadline)
-            )
+            buffer = BufferSource(view, BLOCK_UNIT)
+            return await self._upload(lambda: buffer, key, mime_type, overwrite, deadline)
         if isinstance(data, os.PathLike):
-            return await self._upload(
-                lambda: FileSource(data, BLOCK_UNIT, None, _WORKERS),
-                key,
-                mime_type,
-                overwrite,
-                deadline,
-            )
+            return await self._upload(_opener(data), key, mime_type, overwrite, deadline)
         async with spool.AsyncSpool(data, self._client._run, self._settings, deadline) as path:
-            return await self._upload(
-                lambda: FileSource(path, BLOCK_UNIT, None, _WORKERS),
-                key,
-                mime_type,
-                overwrite,
-                deadline,
-            )
+            return await self._upload(_opener(path), key, mime_type, overwrite, deadline)
 
     async def _upload(
         self,
-        source: Callable[[], FileSource],
+        open_source: Callable[[], flow.Source],
         key: str,
         mime_type: str,
         overwrite: bool,
@@ -150,7 +132,7 @@ class AsyncBucket:
                 self._settings,
                 self.name,
                 key,
-                source,
+                open_source,
                 lambda size: ProgressReporter(None, key, size, clock),
                 block_size=BLOCK_UNIT,
                 workers=_WORKERS,
@@ -177,7 +159,7 @@ class AsyncBucket:
     ) -> UploadResult:
         """Upload a file by blocks, several at a time, and check every one.
 
-        Memory is `workers` times `block_size`, at most 64 MiB or one block. The service's checksums
+        Memory is at most 64 MiB, or one block. The service's checksums
         are compared with ours for each piece, and its hash with ours for the whole. What was
         confirmed is written down in a journal under WIRESPEED_STATE_DIR or the user's state
         folder, so that an upload that was killed goes on where it was.
@@ -231,7 +213,7 @@ class AsyncBucket:
                 self._settings,
                 self.name,
                 key,
-                lambda: FileSource(path, block_size, piece_size, min(workers, _TOGETHER)),
+                lambda: FileSource(path, block_size, piece_size, workers),
                 lambda size: ProgressReporter(progress, key, size, clock),
                 block_size=block_size,
                 workers=workers,
@@ -630,3 +612,7 @@ class AsyncListing:
         async for page in self.pages():
             items += page.items
         return items[: self._limit]
+
+
+def _opener(path: str | os.PathLike[str]) -> Callable[[], FileSource]:
+    return lambda: FileSource(path, BLOCK_UNIT, None, _WORKERS)
