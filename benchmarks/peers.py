@@ -116,7 +116,10 @@ def wcs_client(url: str, records: str) -> Any:
     config.put_url = config.mgr_url = url
     config.tmp_record_folder = records
     config.overwrite, config.concurrency = 1, 4
-    return importlib.import_module("wcs.services.client").Client(config)
+    made = importlib.import_module("wcs.services.client").Client(config)
+    # It would print a line for each request, which costs it time and us the terminal.
+    logging.getLogger("wcs_python_sdk").setLevel(logging.WARNING)
+    return made
 
 
 def wcs_etag(path: str) -> list[str]:
