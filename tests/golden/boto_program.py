@@ -27,6 +27,20 @@ BODIES = [
     "line\n  end ",
     "<tag a='b'>&amp;</tag>",
     "0",
+    "1.5e3",
+    "None",
+    "%",
+    "%%20+%2B",
+    "a=b&c=d",
+    "?query#fragment",
+    "/path/../.",
+    "~-_.!*'()",
+    "\\n \\t \\u0041",
+    '{"json": [1, null, "é"]}',
+    "tab\tand return\r\n",
+    "ä" * 300,
+    "\u0301combined e\u0301",
+    "𝄞 and 日本語",
 ]
 CLASSES = [RawMessage, Message]
 

@@ -36,7 +36,10 @@ from qcloud_cos import (
 )
 from qcloud_cos.cos_common import Sha1Hash, Sha1Util, sha1
 
-NAMES = ["plain", "a b", "中文.txt", "ключ+&=", "a%41~b", "é'()!", "x.y-z_0"]
+NAMES = [
+    "plain", "a b", "中文.txt", "ключ+&=", "a%41~b", "é'()!", "x.y-z_0",
+    "@$,", "[brackets]", "a=b;c", "日本語", "-", "UPPER.TXT",
+]  # fmt: skip
 DOWNLOADS = "downloads.test"
 
 

@@ -36,7 +36,7 @@ def main(python: str, original: str) -> None:
                 env={**os.environ, "PYTHONPATH": paths},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=120,
             )
 
         recorded = record(run)

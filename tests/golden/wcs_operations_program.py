@@ -15,6 +15,7 @@ from wcs.commons.util import urlsafe_base64_encode
 from wcs.services.fmgr import Fmgr
 from wcs.services.wslive import WsLive
 
+KEYS = ("中文 key", "a/b?c=d&e", "plain")
 NOTES = (None, "http://notify/?a=b&c")
 
 
@@ -22,17 +23,18 @@ def main():
     auth = Auth("1234", "qwer")
     results = []
     fmgr = Fmgr(auth)
-    resource = urlsafe_base64_encode("b:中文 key")
-    fops = "resource/" + resource + "/bucket/" + urlsafe_base64_encode("c")
-    for note in NOTES:
-        for separate in (None, 0, 1):
-            for name in ("move", "copy", "delete"):
-                call = getattr(fmgr, "fmgr_" + name)
-                results.append([name, call(fops, note, separate)])
-            results.append(["prefix", fmgr.prefix_delete(fops, note, separate)])
-            results.append(["m3u8", fmgr.m3u8_delete(fops, note, separate)])
-            for force in (None, 1):
-                results.append(["fetch", fmgr.fmgr_fetch(fops, note, force, separate)])
+    for key in KEYS:
+        resource = urlsafe_base64_encode("b:" + key)
+        fops = "resource/" + resource + "/bucket/" + urlsafe_base64_encode("c")
+        for note in NOTES:
+            for separate in (None, 0, 1):
+                for name in ("move", "copy", "delete"):
+                    call = getattr(fmgr, "fmgr_" + name)
+                    results.append([name, call(fops, note, separate)])
+                results.append(["prefix", fmgr.prefix_delete(fops, note, separate)])
+                results.append(["m3u8", fmgr.m3u8_delete(fops, note, separate)])
+                for force in (None, 1):
+                    results.append(["fetch", fmgr.fmgr_fetch(fops, note, force, separate)])
     results.append(["status", fmgr.status("p-1")])
     fop = PersistentFop(auth, "b")
     results.append(["op", fop.build_op("imageView", "2", w=100), fop.build_op("vframe", None)])

@@ -1,3 +1,4 @@
+# -*- coding: utf-8 -*-
 """A program as its users wrote them for wcs-python-sdk; it runs under Python 2.7 and 3.
 
     wcs_program.py FOLDER
@@ -18,6 +19,11 @@ from wcs.services.regupload import RegUpload
 from wcs.services.sliceupload import SliceUpload
 from wcs.services.uploadprogressrecorder import UploadProgressRecorder
 
+KEYS = [
+    "plain", "a b", "a/b/c", "a+b", "a%41", "a&b=c", "a?b", "a#b", "a:b", "a~b-c_d.e", "(a)", "a'b",
+    "a,b;c", "a@b$c", "[a]", "UPPER.TXT", "0", "-", "中文", "ключ", "é", "dir/中 文", "dir/.",
+    "x" * 200,
+]  # fmt: skip
 DEADLINE = "4102444800000"
 
 
@@ -57,6 +63,21 @@ def main(folder):
     results.append(["delete", manager.delete("b", "small")])
     results.append(["gone", manager.stat("b", "small")])
     results.append(["denied", BucketManager(Auth("local", "wrong")).stat("b", "large")])
+    for key in KEYS:
+        upload = RegUpload(token(auth, "b:" + key))
+        results.append(["put", upload.reg_upload(path)])
+        upload = RegUpload(token(auth, "b", returnBody="k=$(key)&b=$(bucket)"))
+        upload.fileds["key"] = key
+        named, found = upload.reg_upload(path), manager.stat("b", key)
+        # The original misreads replies with other characters.
+        plain = all(ord(character) < 128 for character in key)
+        results.append(["put", named if plain else named[0]])
+        results.append(["stat", found if plain else found[0]])
+        if plain:
+            results.append(["list", manager.bucketlist("b", limit=len(key))])
+            results.append(["list", manager.bucketlist("b", limit=len(key), mode=1)])
+        results.append(["delete", manager.delete("b", key)])
+        results.append(["gone", manager.stat("b", key)])
     results.append(["move", manager.make_move_url("b", "k", "c", "l").rpartition("/move/")[2]])
     results.append(["entry", [entry("b", "k"), entry("b", None), urlsafe_base64_encode("b?>")]])
     policy = PutPolicy()
