@@ -36,6 +36,7 @@ MODULES = {
     "engine": "threads",
     "remoting": "threads",
     "http": "threads",
+    "opened": "client",
     "service": "client",
     "spool": "client",
 }

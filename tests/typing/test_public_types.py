@@ -42,6 +42,8 @@ async def main() -> None:
 
 def store(bucket: storage.Bucket) -> None:
     bucket.put("key", b"bytes")
+    for entry in bucket.list("folder/"):
+        bucket.open(entry.key).read()
 
 
 def work_off(jobs: queue.Queue[cmq.ReceivedMessage]) -> None:
@@ -55,6 +57,7 @@ work_off(cmq.Client("http://h", cmq.Credentials("id", "key")).queue("q"))
 store(Client("ak", "sk", upload_url="http://u", manage_url="http://m").bucket("b"))
 bucket = Client("ak", "sk", upload_url="http://u", manage_url="http://m").bucket("b")
 reveal_type(bucket.upload_file("path", "key").hash)  # str
+reveal_type(bucket.open("key").read())  # bytes
 for stat in bucket.list():
     reveal_type(stat.size)  # int
 """

@@ -25,6 +25,7 @@ from ..storage import (
     check_progress,
     rate_limit,
 )
+from ..storage.opened import aio as opened
 from ..storage.spool import aio as spool
 from . import flow, wire
 from .models import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
+_BUFFER = 1024 * 1024
 _MOST_WORKERS = 64
 _WORKERS = 4
 _MIB = 1024 * 1024
@@ -309,6 +311,26 @@ class AsyncBucket:
         headers = byte_range(start, end)
         origin = Origin.parse(self._download_url(), "download_endpoint")
         return await self._run(flow.download(place, origin, headers, self._deadline(timeout)))
+
+    async def open(
+        self, key: str, *, buffer_size: int = _BUFFER, timeout: float | str | None = None
+    ) -> opened.Reader:
+        """Return an object as a file to read: `read`, `seek`, `tell`, `close`, a `with` block.
+
+        Nothing is compared with the service's digest: `download_file` does that.
+
+        Args:
+            key: the object's key.
+            buffer_size: bytes to ask for at a time at least, 1 to 64 MiB.
+            timeout: seconds for each request, retries included.
+        """
+        whole(buffer_size, "buffer_size", 1, 64 * _MIB)
+        size = (await self.stat(key, timeout=timeout)).size
+
+        async def fetch(start: int, end: int) -> bytes:
+            return await self.get(key, start=start, end=end, timeout=timeout)
+
+        return opened.opened(key, size, fetch, buffer_size)
 
     async def download_file(
         self,

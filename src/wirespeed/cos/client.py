@@ -26,6 +26,7 @@ from ..storage import (
     check_progress,
     rate_limit,
 )
+from ..storage.opened import client as opened
 from ..storage.spool import client as spool
 from . import flow, wire
 from .models import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
+_BUFFER = 1024 * 1024
 _MOST_WORKERS = 64
 _WORKERS = 4
 _MIB = 1024 * 1024
@@ -310,6 +312,26 @@ class Bucket:
         headers = byte_range(start, end)
         origin = Origin.parse(self._download_url(), "download_endpoint")
         return self._run(flow.download(place, origin, headers, self._deadline(timeout)))
+
+    def open(
+        self, key: str, *, buffer_size: int = _BUFFER, timeout: float | str | None = None
+    ) -> opened.Reader:
+        """Return an object as a file to read: `read`, `seek`, `tell`, `close`, a `with` block.
+
+        Nothing is compared with the service's digest: `download_file` does that.
+
+        Args:
+            key: the object's key.
+            buffer_size: bytes to ask for at a time at least, 1 to 64 MiB.
+            timeout: seconds for each request, retries included.
+        """
+        whole(buffer_size, "buffer_size", 1, 64 * _MIB)
+        size = (self.stat(key, timeout=timeout)).size
+
+        def fetch(start: int, end: int) -> bytes:
+            return self.get(key, start=start, end=end, timeout=timeout)
+
+        return opened.opened(key, size, fetch, buffer_size)
 
     def download_file(
         self,

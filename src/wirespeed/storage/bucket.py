@@ -42,6 +42,11 @@ class Bucket(Protocol):
     ) -> bytes:
         """Download an object's bytes."""
 
+    def open(
+        self, key: str, *, buffer_size: int = 1024 * 1024, timeout: float | str | None = None
+    ) -> Any:
+        """Return an object as a file to read and to seek in."""
+
     def download_file(
         self,
         key: str,
@@ -58,6 +63,9 @@ class Bucket(Protocol):
 
     def stat(self, key: str, *, timeout: float | str | None = None) -> Any:
         """Return an object's `key`, `size` and more."""
+
+    def list(self, prefix: str = "", /) -> Any:
+        """Iterate over objects: on WCS those whose keys begin so, on COS those of that folder."""
 
     def delete(self, key: str, *, timeout: float | str | None = None) -> None:
         """Delete an object."""
@@ -102,6 +110,11 @@ class AsyncBucket(Protocol):
     ) -> bytes:
         """Download an object's bytes."""
 
+    async def open(
+        self, key: str, *, buffer_size: int = 1024 * 1024, timeout: float | str | None = None
+    ) -> Any:
+        """Return an object as a file to read and to seek in."""
+
     async def download_file(
         self,
         key: str,
@@ -118,6 +131,9 @@ class AsyncBucket(Protocol):
 
     async def stat(self, key: str, *, timeout: float | str | None = None) -> Any:
         """Return an object's `key`, `size` and more."""
+
+    def list(self, prefix: str = "", /) -> Any:
+        """Iterate over objects: on WCS those whose keys begin so, on COS those of that folder."""
 
     async def delete(self, key: str, *, timeout: float | str | None = None) -> None:
         """Delete an object."""

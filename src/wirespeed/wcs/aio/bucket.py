@@ -23,6 +23,7 @@ from ...storage import (
     check_progress,
     rate_limit,
 )
+from ...storage.opened import aio as opened
 from ...storage.spool import aio as spool
 from .. import flow, operations, wire
 from ..models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, UploadResult
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .client import AsyncClient
 
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
+_BUFFER = 1024 * 1024
 _MOST_WORKERS = 64
 _WORKERS = 4
 
@@ -250,6 +252,26 @@ class AsyncBucket:
                 self._settings, self.name, wire.check_key(key), headers, self._deadline(timeout)
             )
         )
+
+    async def open(
+        self, key: str, *, buffer_size: int = _BUFFER, timeout: float | str | None = None
+    ) -> opened.Reader:
+        """Return an object as a file to read: `read`, `seek`, `tell`, `close`, a `with` block.
+
+        Nothing is compared with the service's digest: `download_file` does that.
+
+        Args:
+            key: the object's key.
+            buffer_size: bytes to ask for at a time at least, 1 to 64 MiB.
+            timeout: seconds for each request, retries included.
+        """
+        whole(buffer_size, "buffer_size", 1, 16 * BLOCK_UNIT)
+        size = (await self.stat(key, timeout=timeout)).size
+
+        async def fetch(start: int, end: int) -> bytes:
+            return await self.get(key, start=start, end=end, timeout=timeout)
+
+        return opened.opened(key, size, fetch, buffer_size)
 
     async def download_file(
         self,

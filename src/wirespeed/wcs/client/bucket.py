@@ -24,6 +24,7 @@ from ...storage import (
     check_progress,
     rate_limit,
 )
+from ...storage.opened import client as opened
 from ...storage.spool import client as spool
 from .. import flow, operations, wire
 from ..models import BLOCK_UNIT, FORM_LIMIT, PAGE_LIMIT, ListPage, ObjectStat, UploadResult
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .client import Client
 
 _BLOCK_LIMIT = 64 * BLOCK_UNIT
+_BUFFER = 1024 * 1024
 _MOST_WORKERS = 64
 _WORKERS = 4
 
@@ -251,6 +253,26 @@ class Bucket:
                 self._settings, self.name, wire.check_key(key), headers, self._deadline(timeout)
             )
         )
+
+    def open(
+        self, key: str, *, buffer_size: int = _BUFFER, timeout: float | str | None = None
+    ) -> opened.Reader:
+        """Return an object as a file to read: `read`, `seek`, `tell`, `close`, a `with` block.
+
+        Nothing is compared with the service's digest: `download_file` does that.
+
+        Args:
+            key: the object's key.
+            buffer_size: bytes to ask for at a time at least, 1 to 64 MiB.
+            timeout: seconds for each request, retries included.
+        """
+        whole(buffer_size, "buffer_size", 1, 16 * BLOCK_UNIT)
+        size = (self.stat(key, timeout=timeout)).size
+
+        def fetch(start: int, end: int) -> bytes:
+            return self.get(key, start=start, end=end, timeout=timeout)
+
+        return opened.opened(key, size, fetch, buffer_size)
 
     def download_file(
         self,

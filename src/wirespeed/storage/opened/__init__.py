@@ -1,0 +1,1 @@
+"""Objects read like files."""
