@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -36,11 +38,14 @@ def packed(code: int, opaque: int, flag: int, fields: dict[str, str], body: byte
 class RemotingServer:
     """Serves `topic` with `queues` queues; `behaviours` replace the answer to a request code.
 
-    A behaviour returns (code, fields, body), or None to answer nothing.
+    A behaviour returns (code, fields, body), or None to answer nothing. `tls` secures it.
     """
 
-    def __init__(self, *, queues: int = 4, **behaviours: Behaviour) -> None:
+    def __init__(
+        self, *, queues: int = 4, tls: ssl.SSLContext | None = None, **behaviours: Behaviour
+    ) -> None:
         self.queues = queues
+        self.tls = tls
         self.behaviours = {int(name.removeprefix("on_")): each for name, each in behaviours.items()}
         self.received: list[Frame] = []
         self.changed = threading.Condition()
@@ -58,6 +63,16 @@ class RemotingServer:
         return [frame for frame in self.received if frame.code == code]
 
     def _serve(self, peer: Peer) -> None:
+        if self.tls is None:
+            self._answer_all(peer)
+            return
+        # A client that trusts this server too little ends the handshake.
+        with contextlib.suppress(OSError):
+            peer.sock = self.tls.wrap_socket(peer.sock, server_side=True)
+            with peer.sock:
+                self._answer_all(peer)
+
+    def _answer_all(self, peer: Peer) -> None:
         while (frame := read_frame(peer)) is not None:
             with self.changed:
                 self.received.append(frame)

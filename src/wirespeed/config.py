@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .errors import ConfigError
 
@@ -119,3 +122,18 @@ def seconds(value: float | str, name: str) -> float:
     if not 0 < value < float("inf"):
         raise ConfigError(f"{name} must be above 0 seconds, not {value}")
     return float(value)
+
+
+def state_folder() -> Path:
+    """Return where what outlives a process is kept.
+
+    That is WIRESPEED_STATE_DIR, or `wirespeed` in the user's state folder.
+    """
+    given = os.environ.get("WIRESPEED_STATE_DIR")
+    if given:
+        return Path(given)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")
+    else:
+        base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(base) / "wirespeed"

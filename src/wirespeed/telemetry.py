@@ -65,7 +65,7 @@ class Event:
 class Telemetry:
     """A client's listeners and counters. Thread-safe."""
 
-    __slots__ = ("_counts", "_listeners", "_lock", "_recent", "service")
+    __slots__ = ("_counts", "_listeners", "_lock", "_recent", "_sources", "service")
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -73,7 +73,12 @@ class Telemetry:
         self._counts: dict[str, float] = dict.fromkeys(COUNTERS, 0)
         self._counts["seconds"] = 0.0
         self._recent: deque[tuple[int, int, float]] = deque()
+        self._sources: list[Callable[[], Mapping[str, float]]] = []
         self._lock = threading.Lock()
+
+    def attach(self, source: Callable[[], Mapping[str, float]]) -> None:
+        """Have the counts that `source` returns added to a snapshot's."""
+        self._sources.append(source)
 
     def on(self, name: str, listener: Callable[[Event], object]) -> Callable[[], None]:
         """Call `listener` with each `Event` of that name; return what ends it.
@@ -148,10 +153,17 @@ class Telemetry:
             self._counts["failures"] += 1
 
     def snapshot(self) -> dict[str, float]:
-        """Return the counters by name: see `COUNTERS`; `seconds` is the time in exchanges."""
+        """Return the counters by name: see `COUNTERS`.
+
+        `seconds` is the time in exchanges; RocketMQ's, which share connections, are not timed.
+        """
         self._add_up()
         with self._lock:
-            return dict(self._counts)
+            counts = dict(self._counts)
+        for source in list(self._sources):
+            for name, amount in source().items():
+                counts[name] += amount
+        return counts
 
 
 @dataclass(frozen=True, slots=True)

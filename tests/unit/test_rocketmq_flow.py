@@ -29,7 +29,7 @@ from wirespeed.errors import (
 )
 from wirespeed.remoting.connection import Command, Frame
 from wirespeed.rocketmq import wire
-from wirespeed.rocketmq.flow import consume, route, transaction
+from wirespeed.rocketmq.flow import consume, group, pull, route, transaction
 from wirespeed.rocketmq.flow import send as sending
 from wirespeed.rocketmq.flow.rebalance import allocate_average
 from wirespeed.rocketmq.models import (
@@ -377,8 +377,8 @@ class Harness:
         self.delivered: list[Any] = []
         self.spawned: list[Flow[Any]] = []
         self.client = client()
-        policy = consume.ConsumerPolicy("group", start_from=start_from, cache_messages=2)
-        self.state = consume.ConsumerState(
+        policy = group.ConsumerPolicy("group", start_from=start_from, cache_messages=2)
+        self.state = group.ConsumerState(
             self.client,
             policy,
             consume.subscriptions("group", {"t": expression}, 1),
@@ -434,15 +434,15 @@ def test_group_without_offset_may_begin_at_the_first_message() -> None:
     assert {each.next_offset for each in harness.state.queues.values()} == {0}
 
 
-def process_queue(harness: Harness, offset: int = 0) -> consume.ProcessQueue:
+def process_queue(harness: Harness, offset: int = 0) -> group.ProcessQueue:
     queue = MessageQueue("t", "b", 0)
-    return consume.ProcessQueue(queue, offset, harness.state.make_lock())
+    return group.ProcessQueue(queue, offset, harness.state.make_lock())
 
 
 def test_pull_follows_the_brokers_answers() -> None:
     harness = Harness()
     queue = process_queue(harness, 7)
-    flow = consume.pull(harness.state, queue)
+    flow = pull.pull(harness.state, queue)
     first = next(flow)
     assert isinstance(first, Exchange)
     assert first.request.ext_fields["queueOffset"] == "7"
@@ -476,8 +476,8 @@ def test_commit_offset_is_the_smallest_in_flight() -> None:
     queue = process_queue(Harness(), 10)
     assert queue.commit_offset == 10
     queue.add([Stored(10), Stored(11), Stored(12)], 13)  # type: ignore[list-item]
-    assert queue.is_full(consume.ConsumerPolicy("g", cache_messages=3))
-    assert queue.is_full(consume.ConsumerPolicy("g", cache_bytes=300))
+    assert queue.is_full(group.ConsumerPolicy("g", cache_messages=3))
+    assert queue.is_full(group.ConsumerPolicy("g", cache_bytes=300))
     queue.done(11)
     assert queue.commit_offset == 10 and queue.holds(10) and not queue.holds(11)
     queue.done(10)
@@ -485,18 +485,18 @@ def test_commit_offset_is_the_smallest_in_flight() -> None:
     queue.done(12)
     assert queue.commit_offset == 13
     queue.done(12)
-    assert not queue.is_full(consume.ConsumerPolicy("g", cache_messages=1, cache_bytes=1))
+    assert not queue.is_full(group.ConsumerPolicy("g", cache_messages=1, cache_bytes=1))
 
 
 def test_offsets_are_stored_only_when_they_changed() -> None:
     harness = Harness()
     queue = harness.state.queues[MessageQueue("t", "b", 0)] = process_queue(harness, 4)
-    _, effects = drive(consume.persist_all(harness.state, oneway=True), [None])
+    _, effects = drive(pull.persist_all(harness.state, oneway=True), [None])
     assert effects[0].oneway and effects[0].request.ext_fields["commitOffset"] == "4"
-    assert next(consume.persist_all(harness.state, oneway=True), None) is None
+    assert next(pull.persist_all(harness.state, oneway=True), None) is None
     queue.add((), 6)
-    drive(consume.persist_all(harness.state, oneway=True), [lost()])
-    _, effects = drive(consume.persist_all(harness.state, oneway=True), [None])
+    drive(pull.persist_all(harness.state, oneway=True), [lost()])
+    _, effects = drive(pull.persist_all(harness.state, oneway=True), [None])
     assert effects[0].request.ext_fields["commitOffset"] == "6"
 
 
@@ -518,7 +518,7 @@ def test_notice_of_a_changed_group_wakes_the_rebalance() -> None:
     harness = Harness()
     assert harness.state.handle_request(Frame(40, 0, 0, 1, 2, None, {}, b"")) is not None
     assert harness.state.rebalance_wake.is_set
-    assert harness.state.handle_request(Frame(307, 0, 0, 1, 0, None, {}, b"")) is None
+    assert harness.state.handle_request(Frame(309, 0, 0, 1, 0, None, {}, b"")) is None
 
 
 BATCHED = {"queueId": "1", "queueOffset": "40", "msgId": "A,B"}

@@ -7,7 +7,7 @@ import pytest
 from wirespeed import _native
 from wirespeed.config import Credentials
 from wirespeed.errors import FrameTooLarge
-from wirespeed.remoting.connection import Connection
+from wirespeed.remoting.connection import VERSION, Connection
 from wirespeed.rocketmq import wire
 from wirespeed.rocketmq.models import Message, MessageQueue
 from wirespeed.rocketmq.sign import sign
@@ -51,7 +51,7 @@ def test_both_ways_write_the_same(size: int, binary: bool) -> None:
     request = sent(command(body), binary=binary)
     assert request == sent(looked_at, binary=binary)
     code, language, version, opaque, flag, remark, fields, decoded = _native.decode_header(request)
-    assert (code, language, version, opaque, flag, remark) == (310, 3, 399, 1, 0, None)
+    assert (code, language, version, opaque, flag, remark) == (310, 3, VERSION, 1, 0, None)
     assert (fields, decoded) == (FIELDS, body)
 
 

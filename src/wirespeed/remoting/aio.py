@@ -8,21 +8,27 @@ import copy
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ..engine.effects import Exchange
 from ..errors import ClosedError, ProtocolError, WirespeedError
+from ..telemetry import EndpointStatus, Telemetry
 from .connection import (
+    GO_AWAY,
     Command,
     Connection,
     Frame,
     RequestHandler,
+    Tls,
     late,
     lost,
     not_connected,
+    not_secured,
     not_taken,
     parse_address,
     refused,
+    sums,
 )
 
 _log = logging.getLogger("wirespeed.remoting")
@@ -37,8 +43,18 @@ class LoopConnection(asyncio.BufferedProtocol):
     One timer sweeps the deadlines of all its calls, at most `_SWEEP` seconds late.
     """
 
-    def __init__(self, endpoint: str, handler: RequestHandler, *, binary: bool) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        handler: RequestHandler,
+        *,
+        binary: bool,
+        on_lost: Callable[[WirespeedError], None] | None = None,
+    ) -> None:
         self.endpoint = endpoint
+        self._on_lost = on_lost
+        self.retiring = False
+        self.counts = [0, 0, 0]
         self._core = Connection(handler, binary=binary)
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, tuple[asyncio.Future[Frame], float]] = {}
@@ -59,6 +75,7 @@ class LoopConnection(asyncio.BufferedProtocol):
         return self._core.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.counts[2] += nbytes
         try:
             responses, answers = self._core.received(nbytes)
         except ProtocolError as error:
@@ -67,6 +84,8 @@ class LoopConnection(asyncio.BufferedProtocol):
             self._fail(error)
             return
         for frame in responses:
+            if frame.code == GO_AWAY:
+                self.retiring = True
             entry = self._pending.pop(frame.opaque, None)
             if entry is not None and not entry[0].done():
                 entry[0].set_result(frame)
@@ -98,6 +117,8 @@ class LoopConnection(asyncio.BufferedProtocol):
         for future, _ in pending.values():
             if not future.done():
                 future.set_exception(copy.copy(error))
+        if self._on_lost is not None:
+            self._on_lost(error)
 
     async def _write(self, buffers: list[Any], deadline: float) -> None:
         if not self._writable.is_set():
@@ -107,6 +128,8 @@ class LoopConnection(asyncio.BufferedProtocol):
                 raise not_taken(self.endpoint) from None
         if self.closed or self._transport is None:
             raise lost(self.endpoint, "it is closed", "not_sent")
+        self.counts[0] += 1
+        self.counts[1] += sum(map(len, buffers))
         if len(buffers) == 1:
             self._transport.write(buffers[0])
         else:
@@ -144,8 +167,19 @@ class LoopConnection(asyncio.BufferedProtocol):
         if self._pending:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
+    @property
+    def in_use(self) -> bool:
+        """Whether an exchange is under way."""
+        return bool(self._pending)
+
+    def retire(self) -> None:
+        """Close once what is under way has its answer; the server closes it else."""
+        if not self._pending:
+            self.close()
+
     def close(self) -> None:
         """Close the socket; who still waits gets a `TransportError`. Twice is fine."""
+        self._on_lost = None
         self._fail(lost(self.endpoint, "closed by this client"))
 
 
@@ -155,11 +189,24 @@ class Transport:
     Args:
         handler: answers requests that a server begins; must not block.
         binary: send binary headers instead of JSON.
+        tls: how connections are secured, or None.
+        telemetry: is told of connections.
     """
 
-    def __init__(self, handler: RequestHandler, *, binary: bool = False) -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        *,
+        binary: bool = False,
+        tls: Tls | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._handler = handler
         self._binary = binary
+        self._tls = tls
+        self._telemetry = telemetry or Telemetry("rocketmq")
+        self._telemetry.attach(self.counts)
+        self._past = [0, 0, 0]
         self._connections: dict[str, LoopConnection] = {}
         self._connecting: dict[str, asyncio.Lock] = {}
         self._closed = False
@@ -167,7 +214,7 @@ class Transport:
     async def exchange(self, effect: Exchange) -> Frame | None:
         """Carry an `Exchange` of a `Command` with "host:port" out."""
         connection = self._connections.get(effect.endpoint)
-        if connection is None or connection.closed:
+        if connection is None or connection.closed or connection.retiring:
             connection = await self._connect(effect.endpoint, effect.deadline)
         if effect.oneway:
             await connection.send_oneway(effect.request, effect.deadline)
@@ -181,22 +228,63 @@ class Transport:
         except asyncio.TimeoutError as error:
             raise not_connected(endpoint) from error
         except OSError as error:
+            if self._tls is not None and not isinstance(error, ConnectionError):
+                raise not_secured(endpoint, error) from error
             raise refused(endpoint, error) from error
 
     async def _open(self, endpoint: str) -> LoopConnection:
         host, port = parse_address(endpoint)
         async with self._connecting.setdefault(endpoint, asyncio.Lock()):
-            connection = self._connections.get(endpoint)
-            if connection is None or connection.closed:
-                if self._closed:
-                    raise ClosedError("the client is closed", outcome="not_sent")
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: LoopConnection(endpoint, self._handler, binary=self._binary),
-                    host,
-                    port,
-                )
-                self._connections[endpoint] = connection
+            before = self._connections.get(endpoint)
+            if before is not None and not before.closed and not before.retiring:
+                return before
+            if self._closed:
+                raise ClosedError("the client is closed", outcome="not_sent")
+            tls = self._tls
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: LoopConnection(
+                    endpoint,
+                    self._handler,
+                    binary=self._binary,
+                    on_lost=lambda error: self._lost(endpoint, error),
+                ),
+                host,
+                port,
+                ssl=None if tls is None else tls.context,
+                server_hostname=None if tls is None else tls.server_name or host,
+            )
+            self._connections[endpoint] = connection
+            self._telemetry.add("connections")
+            if before is not None:
+                self._past = sums(self._past, before.counts)
+                if before.retiring:
+                    before.retire()
+                self._telemetry.emit("reconnect", endpoint=endpoint)
             return connection
+
+    def _lost(self, endpoint: str, error: WirespeedError) -> None:
+        self._telemetry.emit("broker_down", endpoint=endpoint, error=error)
+
+    def attend(self) -> None:
+        """Do nothing: a loop reads what servers send by themselves as it comes."""
+
+    def endpoints(self) -> dict[str, EndpointStatus]:
+        """Return each server's state."""
+        return {
+            endpoint: EndpointStatus(
+                not connection.closed,
+                int(connection.in_use),
+                int(not connection.closed and not connection.in_use),
+            )
+            for endpoint, connection in self._connections.items()
+        }
+
+    def counts(self) -> dict[str, float]:
+        """Return the requests and the bytes of all connections so far."""
+        total = list(self._past)
+        for connection in self._connections.values():
+            total = sums(total, connection.counts)
+        return dict(zip(("requests", "bytes_sent", "bytes_received"), total, strict=True))
 
     async def close(self) -> None:
         """Close every connection. Twice is fine."""
@@ -206,6 +294,7 @@ class Transport:
         """Close every connection without waiting."""
         self._closed = True
         for connection in self._connections.values():
+            self._past = sums(self._past, connection.counts)
             connection.close()
         self._connections.clear()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
 from ..errors import (
@@ -14,18 +15,23 @@ from ..errors import (
     FrameTooLarge,
     Outcome,
     ProtocolError,
+    TlsError,
     TransportError,
 )
 
+if TYPE_CHECKING:
+    import ssl
+
 MAX_FRAME = 16 * 1024 * 1024
 LANGUAGE_PYTHON = 3
-VERSION = 399
-"""The MQVersion ordinal that requests declare: V4_9_3, the last one whose signed content leaves
-`_UNIQUE_KEY_QUERY` out and to which a server never answers GO_AWAY."""
+VERSION = 513
+"""The MQVersion ordinal that requests declare: V5_5_0."""
 
 FLAG_RESPONSE = 1
 FLAG_ONEWAY = 2
 REQUEST_CODE_NOT_SUPPORTED = 3
+GO_AWAY = 1500
+"""A server that shuts down answers so: the connection serves no further request."""
 
 JOINED_BODY = 16 * 1024
 """A body of at most so many bytes is written in one piece with its head."""
@@ -42,9 +48,11 @@ class Command:
         ext_fields: the header's fields, all text, or None.
         body: any buffer.
         remark: text for the peer, or None.
+        version: the MQVersion ordinal that the request declares.
     """
 
     __slots__ = ("body", "code", "ext_fields", "remark")
+    version = VERSION
 
     def __init__(
         self,
@@ -79,7 +87,7 @@ class Command:
             size,
             binary=binary,
             language=LANGUAGE_PYTHON,
-            version=VERSION,
+            version=self.version,
             remark=self.remark,
         )
         if size <= JOINED_BODY:
@@ -102,6 +110,19 @@ class Frame(NamedTuple):
 
 RequestHandler = Callable[[Frame], Command | None]
 """Answers a request that the server began; None where it wants no answer. It must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How connections are secured.
+
+    Attributes:
+        context: verifies servers, and holds the client's certificate.
+        server_name: the name that certificates must have; "" for the address connected to.
+    """
+
+    context: ssl.SSLContext
+    server_name: str = ""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -169,6 +190,21 @@ def refused(endpoint: str, cause: OSError) -> ConnectError:
         retryable=True,
         hint="is the server running, and the address right?",
     )
+
+
+def not_secured(endpoint: str, cause: Exception) -> TlsError:
+    """Return the error that tells why no TLS could be agreed upon."""
+    return TlsError(
+        f"no TLS with {endpoint}: {cause}",
+        endpoint=endpoint,
+        outcome="not_sent",
+        hint="pass tls= a context that trusts its authority, and check the name",
+    )
+
+
+def sums(left: list[int], right: list[int]) -> list[int]:
+    """Return the sums of two lists of counts."""
+    return [a + b for a, b in zip(left, right, strict=True)]
 
 
 class Connection:

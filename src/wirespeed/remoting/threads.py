@@ -25,17 +25,22 @@ from ..errors import (
     ProtocolError,
     WirespeedError,
 )
+from ..telemetry import EndpointStatus, Telemetry
 from .connection import (
+    GO_AWAY,
     Command,
     Connection,
     Frame,
     RequestHandler,
+    Tls,
     late,
     lost,
     not_connected,
+    not_secured,
     not_taken,
     parse_address,
     refused,
+    sums,
 )
 
 _log = logging.getLogger("wirespeed.remoting")
@@ -46,6 +51,7 @@ _SLICE = 0.05
 _IDLE = 0.5
 _SWEEP = 0.1
 _CONNECT_TIMEOUT = 3.0
+_RECORDS = 64 * 1024
 
 
 class _Waiter:
@@ -67,7 +73,7 @@ class _Waiter:
             self.lock.release()
 
 
-def _set_slice(sock: socket.socket, option: int, seconds: float) -> None:
+def _set_slice(sock: socket.socket | TlsSocket, option: int, seconds: float) -> None:
     """Let blocking calls return every `seconds` (below 1), without the poll that a timeout adds."""
     if sys.platform == "win32":
         sock.setsockopt(socket.SOL_SOCKET, option, int(seconds * 1000))
@@ -76,13 +82,26 @@ def _set_slice(sock: socket.socket, option: int, seconds: float) -> None:
 
 
 class SocketConnection:
-    """A connected socket and whoever waits on it. Thread-safe."""
+    """A connected socket and whoever waits on it. Thread-safe.
+
+    `retiring` is set when the server asked for no further request; `counts` are the requests,
+    the bytes written and the bytes read.
+    """
 
     def __init__(
-        self, endpoint: str, sock: socket.socket, handler: RequestHandler, *, binary: bool
+        self,
+        endpoint: str,
+        sock: socket.socket | TlsSocket,
+        handler: RequestHandler,
+        *,
+        binary: bool,
+        on_lost: Callable[[WirespeedError], None] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._sock = sock
+        self._on_lost = on_lost
+        self.retiring = False
+        self.counts = [0, 0, 0]
         self._core = Connection(handler, binary=binary)
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
@@ -162,11 +181,14 @@ class SocketConnection:
 
     def _write(self, buffers: list[bytes | bytearray | memoryview], deadline: float) -> None:
         views = [memoryview(buffer) for buffer in buffers]
+        counts = self.counts
         with self._write_lock:
+            counts[0] += 1
             try:
                 while views:
                     try:
                         sent = self._send_some(views)
+                        counts[1] += sent
                     except (BlockingIOError, TimeoutError):
                         if time.monotonic() < deadline:
                             continue
@@ -182,9 +204,10 @@ class SocketConnection:
                 raise
 
     def _send_some(self, views: list[memoryview]) -> int:
-        if len(views) == 1 or not hasattr(self._sock, "sendmsg"):
-            return self._sock.send(views[0])
-        return self._sock.sendmsg(views)
+        sock = self._sock
+        if len(views) == 1 or not isinstance(sock, socket.socket) or not hasattr(sock, "sendmsg"):
+            return sock.send(views[0])
+        return sock.sendmsg(views)
 
     def _read_own(self, waiter: _Waiter) -> None:
         try:
@@ -215,6 +238,7 @@ class SocketConnection:
         if size == 0:
             self._fail(lost(self.endpoint, "closed by the server"))
             return True
+        self.counts[2] += size
         try:
             responses, answers = self._core.received(size)
         except ProtocolError as error:
@@ -225,6 +249,8 @@ class SocketConnection:
         for frame in responses:
             with self._lock:
                 waiter = self._pending.pop(frame.opaque, None)
+            if frame.code == GO_AWAY:
+                self.retiring = True
             if waiter is not None:
                 waiter.frame = frame
                 waiter.complete()
@@ -302,9 +328,28 @@ class SocketConnection:
             if waiter.frame is None and waiter.error is None:
                 waiter.error = copy.copy(error)
             waiter.complete()
+        if self._on_lost is not None:
+            self._on_lost(error)
+
+    def attend(self) -> None:
+        """Let the connection's own thread read, unless a caller does."""
+        with self._lock:
+            self._used = float("-inf")
+            self._wake.notify()
+
+    def retire(self) -> None:
+        """Close once what is under way has its answer; the server closes it else."""
+        if not self._pending:
+            self.close()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether an exchange is under way."""
+        return bool(self._pending)
 
     def close(self) -> None:
         """Close the socket; who still waits gets a `TransportError`. Twice is fine."""
+        self._on_lost = None
         self._fail(lost(self.endpoint, "closed by this client"))
 
     def abandon(self) -> None:
@@ -320,15 +365,28 @@ class Transport:
     Args:
         handler: answers requests that a server begins; must not block.
         binary: send binary headers instead of JSON.
+        tls: how connections are secured, or None.
+        telemetry: is told of connections.
     """
 
-    def __init__(self, handler: RequestHandler, *, binary: bool = False) -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        *,
+        binary: bool = False,
+        tls: Tls | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._handler = handler
         self._binary = binary
+        self._tls = tls
+        self._telemetry = telemetry or Telemetry("rocketmq")
+        self._telemetry.attach(self.counts)
         self._reset()
         self._closed = False
 
     def _reset(self) -> None:
+        self._past = [0, 0, 0]
         self._connections: dict[str, SocketConnection] = {}
         self._connecting: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -336,7 +394,7 @@ class Transport:
     def exchange(self, effect: Exchange) -> Frame | None:
         """Carry an `Exchange` of a `Command` with "host:port" out."""
         connection = self._connections.get(effect.endpoint)
-        if connection is None or connection.closed:
+        if connection is None or connection.closed or connection.retiring:
             connection = self._connect(effect.endpoint, effect.deadline)
         if effect.oneway:
             connection.send_oneway(effect.request, effect.deadline)
@@ -346,7 +404,7 @@ class Transport:
     def submit(self, effect: Exchange, done: Done) -> None:
         """Carry an `Exchange` out and call `done(frame, error)` once, on whatever thread."""
         connection = self._connections.get(effect.endpoint)
-        if connection is None or connection.closed:
+        if connection is None or connection.closed or connection.retiring:
             threading.Thread(
                 target=self._connect_and_submit,
                 args=(effect, done),
@@ -383,29 +441,72 @@ class Transport:
         try:
             if self._closed:
                 raise ClosedError("the client is closed", outcome="not_sent")
-            connection = self._connections.get(endpoint)
-            if connection is not None and not connection.closed:
-                return connection
-            sock = open_socket(endpoint, deadline)
-            connection = SocketConnection(endpoint, sock, self._handler, binary=self._binary)
+            before = self._connections.get(endpoint)
+            if before is not None and not before.closed and not before.retiring:
+                return before
+            plain = open_socket(endpoint, deadline)
+            sock = plain if self._tls is None else secured(plain, endpoint, self._tls, deadline)
+            connection = SocketConnection(
+                endpoint,
+                sock,
+                self._handler,
+                binary=self._binary,
+                on_lost=lambda error: self._lost(endpoint, error),
+            )
             self._publish(endpoint, connection)
+            self._telemetry.add("connections")
+            if before is not None:
+                self._telemetry.emit("reconnect", endpoint=endpoint)
             return connection
         finally:
             lock.release()
 
+    def _lost(self, endpoint: str, error: WirespeedError) -> None:
+        self._telemetry.emit("broker_down", endpoint=endpoint, error=error)
+
     def _publish(self, endpoint: str, connection: SocketConnection) -> None:
         with self._lock:
             if not self._closed:
+                before = self._connections.get(endpoint)
+                if before is not None:
+                    self._past = sums(self._past, before.counts)
+                    if before.retiring:
+                        before.retire()
                 self._connections[endpoint] = connection
                 return
         connection.close()
         raise ClosedError("the client is closed", outcome="not_sent")
+
+    def attend(self) -> None:
+        """Read what servers send by themselves at once, rather than when nobody calls for long."""
+        for connection in list(self._connections.values()):
+            connection.attend()
+
+    def endpoints(self) -> dict[str, EndpointStatus]:
+        """Return each server's state."""
+        return {
+            endpoint: EndpointStatus(
+                not connection.closed,
+                int(connection.in_use),
+                int(not connection.closed and not connection.in_use),
+            )
+            for endpoint, connection in list(self._connections.items())
+        }
+
+    def counts(self) -> dict[str, float]:
+        """Return the requests and the bytes of all connections so far."""
+        total = list(self._past)
+        for connection in list(self._connections.values()):
+            total = sums(total, connection.counts)
+        return dict(zip(("requests", "bytes_sent", "bytes_received"), total, strict=True))
 
     def close(self) -> None:
         """Close every connection. Twice is fine."""
         with self._lock:
             self._closed = True
             connections = list(self._connections.values())
+            for connection in connections:
+                self._past = sums(self._past, connection.counts)
             self._connections.clear()
         for connection in connections:
             connection.close()
@@ -418,6 +519,112 @@ class Transport:
         self._reset()
         for connection in connections:
             connection.abandon()
+
+
+class TlsSocket:
+    """A socket whose bytes are encrypted; one thread may read while another writes."""
+
+    def __init__(self, sock: socket.socket, tls: Tls, host: str) -> None:
+        import ssl
+
+        self._sock = sock
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._session = tls.context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=tls.server_name or host
+        )
+        self._wants = ssl.SSLWantReadError
+        self._ended = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
+        # OpenSSL's session is for one thread at a time.
+        self._lock = threading.Lock()
+        self._raw = bytearray(_RECORDS)
+        self._accepted = 0
+        self._unsent = memoryview(b"")
+
+    def shake_hands(self) -> None:
+        """Agree with the server.
+
+        Raises:
+            OSError: the certificate is not trusted, or the server speaks no TLS.
+        """
+        while True:
+            try:
+                self._session.do_handshake()
+                self._sock.sendall(self._outgoing.read())
+                return
+            except self._wants:
+                self._sock.sendall(self._outgoing.read())
+            if not self._fill():
+                raise ConnectionResetError("closed during the handshake")
+
+    def send(self, data: memoryview) -> int:
+        """Write some bytes; return how many. After a slice has passed, go on with the same."""
+        if not self._accepted:
+            with self._lock:
+                self._accepted = self._session.write(data[:_RECORDS])
+                self._unsent = memoryview(self._outgoing.read())
+        while self._unsent:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        count, self._accepted = self._accepted, 0
+        return count
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Read some bytes; 0 at the end."""
+        while True:
+            try:
+                with self._lock:
+                    return self._session.read(len(buffer), buffer)  # type: ignore[return-value]
+            except self._wants:
+                if not self._fill():
+                    return 0
+            except self._ended:
+                return 0
+
+    def _fill(self) -> bool:
+        count = self._sock.recv_into(self._raw)
+        with self._lock:
+            self._incoming.write(memoryview(self._raw)[:count])
+        return count > 0
+
+    def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
+        """Set an option of the socket."""
+        self._sock.setsockopt(level, name, value)
+
+    def shutdown(self, how: int) -> None:
+        """End the connection."""
+        self._sock.shutdown(how)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def detach(self) -> int:
+        """Give the socket's descriptor up."""
+        return self._sock.detach()
+
+
+def secured(sock: socket.socket, endpoint: str, tls: Tls, deadline: float) -> TlsSocket:
+    """Return a connected socket with TLS agreed upon.
+
+    Raises:
+        TlsError: the server's certificate is not trusted, or it speaks no TLS.
+        DeadlineExceeded: no answer in time.
+    """
+    wrapped = TlsSocket(sock, tls, parse_address(endpoint)[0])
+    try:
+        sock.settimeout(max(0.001, min(_CONNECT_TIMEOUT, deadline - time.monotonic())))
+        wrapped.shake_hands()
+        _slice(sock)
+    except TimeoutError as error:
+        sock.close()
+        raise not_connected(endpoint) from error
+    except OSError as error:
+        sock.close()
+        raise not_secured(endpoint, error) from error
+    except BaseException:
+        sock.close()
+        raise
+    return wrapped
 
 
 def open_socket(endpoint: str, deadline: float) -> socket.socket:
@@ -438,9 +645,14 @@ def open_socket(endpoint: str, deadline: float) -> socket.socket:
         raise not_connected(endpoint) from error
     except OSError as error:
         raise refused(endpoint, error) from error
-    sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _slice(sock)
+    return sock
+
+
+def _slice(sock: socket.socket) -> None:
+    """Let every blocking call return within a slice."""
+    sock.settimeout(None)
     _set_slice(sock, socket.SO_RCVTIMEO, _SLICE)
     _set_slice(sock, socket.SO_SNDTIMEO, _SLICE)
-    return sock

@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import zlib
 
-from ..errors import CorruptMessage, MissingCodec
+from ..errors import ConfigError, CorruptMessage, MissingCodec
 
 COMPRESSED = 0x1
 COMPRESSION_FLAGS = COMPRESSED | 0x700
-COMPRESSED_ZLIB = COMPRESSED | 0x300
+CODECS = {"zlib": COMPRESSED | 0x300, "lz4": COMPRESSED | 0x100, "zstd": COMPRESSED | 0x200}
+"""The flag bits of a message that is compressed by each codec."""
 _COMPRESSION_SHIFT = 8
-_LEVEL = 5
+_ZLIB_LEVEL = 5
+_ZSTD_LEVEL = 3
 
 
-def compress(body: bytes | bytearray | memoryview) -> bytes:
-    """Return `body` in zlib's format, level 5, as the Java client sends it."""
-    return zlib.compress(body, _LEVEL)
+def check_codec(codec: str) -> None:
+    """Raise unless bodies can be compressed so.
+
+    Raises:
+        ConfigError: there is no such codec.
+        MissingCodec: its package is not installed.
+    """
+    if codec not in CODECS:
+        raise ConfigError(f"compression must be one of {', '.join(CODECS)}, not {codec!r}")
+    compress(b"", codec)
+
+
+def compress(body: bytes | bytearray | memoryview, codec: str = "zlib") -> bytes:
+    """Return `body` in a codec's format, as the Java client reads it.
+
+    Raises:
+        MissingCodec: the codec's package is not installed.
+    """
+    if codec == "lz4":
+        try:
+            import lz4.frame
+        except ImportError as error:
+            raise _missing("lz4") from error
+        # The Java client reads no frame whose blocks refer to one another.
+        made: bytes = lz4.frame.compress(body, block_linked=False)
+        return made
+    if codec == "zstd":
+        try:
+            import zstandard
+        except ImportError as error:
+            raise _missing("zstd") from error
+        return zstandard.ZstdCompressor(_ZSTD_LEVEL).compress(body)
+    return zlib.compress(body, _ZLIB_LEVEL)
 
 
 def decompress(body: bytes, sys_flag: int, limit: int = 64 * 1024 * 1024) -> bytes:
@@ -78,7 +110,7 @@ def _zstd(body: bytes, limit: int) -> bytes:
 
 def _missing(codec: str) -> MissingCodec:
     return MissingCodec(
-        f"the message is compressed with {codec}",
+        f"{codec} needs a package that is not installed",
         service="rocketmq",
         hint="pip install wirespeed[compression]",
     )

@@ -1,14 +1,12 @@
-"""Name servers named by a URL (an address server)."""
+"""An address server asked once, for the older interfaces."""
 
 from __future__ import annotations
 
 import time
-from urllib.parse import urlsplit
 
-from ..engine.effects import Exchange
-from ..errors import ConfigError, ServiceError
-from ..http.models import Origin, Request
+from ..engine import threads as engine
 from ..http.threads import Transport
+from .flow.discovery import find_name_servers
 
 
 def fetch_name_servers(url: str, timeout: float = 3.0) -> str:
@@ -19,21 +17,5 @@ def fetch_name_servers(url: str, timeout: float = 3.0) -> str:
         TransportError: no answer within `timeout` seconds.
         ServiceError: the answer is no 200, or names nothing.
     """
-    parts = urlsplit(url)
-    if not parts.netloc:
-        raise ConfigError(f"the name server domain must be a URL, not {url!r}")
-    origin = Origin.parse(f"{parts.scheme}://{parts.netloc}", "the name server domain")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with Transport() as transport:
-        response = transport.exchange(
-            Exchange(origin, Request("GET", target), time.monotonic() + timeout)
-        )
-    lines = response.body.decode("ascii", "replace").splitlines()
-    if response.status != 200 or not lines or not lines[0].strip():
-        raise ServiceError(
-            f"{origin} named no name server (status {response.status})",
-            service="rocketmq",
-            status=response.status,
-            endpoint=str(origin),
-        )
-    return str(lines[0].strip())
+        return engine.run(find_name_servers(url, time.monotonic() + timeout), transport)

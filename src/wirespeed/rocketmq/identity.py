@@ -12,7 +12,7 @@ import time
 
 from ..config import Clock, Credentials
 from ..engine.threads import track_forks
-from ..remoting.connection import parse_address
+from ..remoting.connection import Tls, parse_address
 from .flow.route import Settings, parse_name_servers
 
 
@@ -75,7 +75,9 @@ def name_servers(namesrv: str | None) -> tuple[str, ...]:
     return parse_name_servers(os.environ.get("NAMESRV_ADDR", "") if namesrv is None else namesrv)
 
 
-def new_settings(servers: tuple[str, ...], credentials: Credentials | None) -> Settings:
+def new_settings(
+    servers: tuple[str, ...], credentials: Credentials | None, tls: Tls | None = None
+) -> Settings:
     """Return the settings of a new client, with an identity that no other client has."""
     ip = local_ip(servers[0])
-    return Settings(servers, client_id(ip), UniqueIds(ip).next, credentials, Clock())
+    return Settings(servers, client_id(ip), UniqueIds(ip).next, credentials, Clock(), tls)

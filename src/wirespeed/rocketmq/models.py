@@ -49,6 +49,25 @@ class StartFrom(enum.Enum):
 
     LAST = "CONSUME_FROM_LAST_OFFSET"
     FIRST = "CONSUME_FROM_FIRST_OFFSET"
+    TIMESTAMP = "CONSUME_FROM_TIMESTAMP"
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A condition of SQL92 on a message's properties, by which the broker filters.
+
+    Args:
+        condition: such as "price > 5 AND color = 'red'"; TAGS is a property too.
+
+    Raises:
+        ConfigError: it is blank. What else is wrong, the broker tells at the start.
+    """
+
+    condition: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.condition, str) or not self.condition.strip():
+            raise ConfigError("condition must be text that is not blank")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +77,97 @@ class MessageQueue:
     topic: str
     broker_name: str
     queue_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """What a broker has of one queue.
+
+    Attributes:
+        queue: the queue.
+        first: its first message's offset.
+        end: one past its last message.
+        updated: when a message last came, in seconds since 1970; 0 for never.
+    """
+
+    queue: MessageQueue
+    first: int
+    end: int
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueProgress:
+    """Where a group is in one queue.
+
+    Attributes:
+        queue: the queue.
+        committed: everything before this offset is consumed.
+        end: one past the last message.
+        consumed: when the last consumed message was stored, in seconds since 1970; 0 for never.
+    """
+
+    queue: MessageQueue
+    committed: int
+    end: int
+    consumed: float
+
+    @property
+    def lag(self) -> int:
+        """Messages still to be consumed."""
+        return max(0, self.end - self.committed)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProgress:
+    """Where a group is.
+
+    Attributes:
+        queues: each queue that it has an offset of.
+        rate: messages a second that it consumes now.
+    """
+
+    queues: tuple[QueueProgress, ...]
+    rate: float
+
+    @property
+    def lag(self) -> int:
+        """Messages still to be consumed, retries included."""
+        return sum(each.lag for each in self.queues)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerConnection:
+    """A client that consumes for a group.
+
+    Attributes:
+        client_id: its id.
+        address: its "ip:port".
+        language: what it is written in.
+        version: the protocol version that it declares.
+        subscriptions: topic to expression.
+    """
+
+    client_id: str
+    address: str
+    language: str
+    version: int
+    subscriptions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerInfo:
+    """A broker and its replicas.
+
+    Attributes:
+        name: the broker's name.
+        cluster: its cluster.
+        addresses: broker id to "host:port"; id 0 is the master.
+    """
+
+    name: str
+    cluster: str
+    addresses: Mapping[int, str]
 
 
 class Message:
@@ -122,6 +232,12 @@ class Message:
         message.body = body
         message.properties = properties
         message.flag = 0
+        return message
+
+    def within(self, topic: str) -> Message:
+        """Return a message to another topic that shares body and properties with this one."""
+        message = Message.from_parts(topic, self.body, self.properties)
+        message.flag = self.flag
         return message
 
     @property
@@ -268,6 +384,7 @@ class SendResult:
         queue_offset: its place in the queue.
         attempts: how many times it was sent.
         possible_duplicate: an earlier try may have been stored too.
+        recall_handle: by which a delayed message can be taken back, or "".
     """
 
     __slots__ = (
@@ -277,6 +394,7 @@ class SendResult:
         "possible_duplicate",
         "queue",
         "queue_offset",
+        "recall_handle",
         "status",
     )
 
@@ -289,6 +407,7 @@ class SendResult:
         queue_offset: int,
         attempts: int,
         possible_duplicate: bool,
+        recall_handle: str = "",
     ) -> None:
         self.status = status
         self.message_id = message_id
@@ -297,6 +416,7 @@ class SendResult:
         self.queue_offset = queue_offset
         self.attempts = attempts
         self.possible_duplicate = possible_duplicate
+        self.recall_handle = recall_handle
 
     def __repr__(self) -> str:
         return (
@@ -313,9 +433,18 @@ class ReceivedMessage:
         broker_name: the broker it was read from.
         native: the stored form.
         attempts_here: how often an ordered consumer of this process consumed it in vain.
+        receipt_handle: what a `SimpleConsumer` settles it by, or "".
     """
 
-    __slots__ = ("_body", "_properties", "attempts_here", "broker_name", "native", "topic")
+    __slots__ = (
+        "_body",
+        "_properties",
+        "attempts_here",
+        "broker_name",
+        "native",
+        "receipt_handle",
+        "topic",
+    )
 
     def __init__(self, native: StoredMessage, broker_name: str) -> None:
         self.native = native
@@ -323,6 +452,7 @@ class ReceivedMessage:
         self._properties: dict[str, str] | None = None
         self._body: bytes | None = None
         self.attempts_here = 0
+        self.receipt_handle = ""
         topic = native.topic
         if topic.startswith("%RETRY%"):
             topic = native.property("RETRY_TOPIC") or topic

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..config import state_folder as state_folder
 from .bucket import AsyncBucket as AsyncBucket
 from .bucket import Bucket as Bucket
 from .journal import Journal as Journal
-from .journal import state_folder as state_folder
 from .models import Progress as Progress
 from .models import ProgressCallback as ProgressCallback
 from .models import UploadResult as UploadResult

@@ -7,26 +7,15 @@ import hashlib
 import json
 import logging
 import os
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config import state_folder
+
 _log = logging.getLogger("wirespeed.storage")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-def state_folder() -> Path:
-    """Return where journals go: WIRESPEED_STATE_DIR, or `wirespeed` in the user's state folder."""
-    given = os.environ.get("WIRESPEED_STATE_DIR")
-    if given:
-        return Path(given)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")
-    else:
-        base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(base) / "wirespeed"
 
 
 class Journal:

@@ -4,36 +4,36 @@
 from __future__ import annotations
 
 import logging
-import warnings
+import os
+import secrets
+import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...config import Credentials, instance, whole
+from ...config import Credentials, seconds, whole
 from ...engine import threads as engine
-from ...engine import unclosed
-from ...errors import (
-    ClosedError,
-    ConfigError,
-    CorruptMessage,
-)
-from ...remoting import threads as remoting
-from ..flow import consume, route
-from ..identity import name_servers, new_settings
-from ..models import (
-    ConsumeResult,
-    ReceivedMessage,
-    StartFrom,
-)
+from ...errors import ConfigError, CorruptMessage
+from ...remoting.connection import Tls
+from ..flow import pull
+from ..flow.group import ConsumerPolicy, ProcessQueue
+from ..flow.rebalance import Strategy, allocate_average
+from ..flow.tracing import Tracer
+from ..local_offsets import LocalOffsets
+from ..models import ConsumeResult, ReceivedMessage, Sql, StartFrom
+from ..wire import trace
+from .member import Member, starting_point
+
+if TYPE_CHECKING:
+    import ssl
 
 _log = logging.getLogger("wirespeed.rocketmq")
 
 _ENDLESS = 1 << 30
 
-Handler = Callable[[ReceivedMessage], Any]
+Handler = Callable[[Any], Any]
 
 
-class PushConsumer:
+class PushConsumer(Member):
     """Consumes topics as a member of a group and calls a handler for each message.
 
     Every message reaches some member of the group at least once. A message whose handler raises
@@ -42,18 +42,33 @@ class PushConsumer:
 
     Args:
         group: the consumer group's name, at most 120 characters.
-        subscriptions: topic to tag expression: "*", or tags joined by "||".
-        namesrv: name servers, "host:port;host:port"; the environment's NAMESRV_ADDR if None.
+        subscriptions: topic to what is wanted of it: "*", tags joined by "||", or an `Sql`.
+        namesrv: name servers, "host:port;host:port", or the URL of an address server; the
+            environment's NAMESRV_ADDR if None.
         credentials: an access key pair where the broker asks for one.
+        tls: True for connections verified by the system's authorities, an `ssl.SSLContext`, or a
+            `Tls` where certificates have another name than the address.
+        namespace: goes before the names of topics and groups.
         start_from: where the group begins when it has no stored offset.
+        start_at: for `StartFrom.TIMESTAMP`, seconds since 1970.
         concurrency: handlers that may run at once.
+        handler_batch: hand the handler a list of up to so many messages, 1 to 1024, which are
+            consumed or delivered again together; None for one message at a time.
         batch: messages a pull asks for, 1 to 32.
         cache_messages: messages held of one queue before pulling pauses.
         cache_bytes: bytes held of one queue before pulling pauses.
         max_attempts: deliveries before the dead-letter topic; if None, 16, and without end for
             an ordered consumer.
+        consume_timeout: seconds after which a message that its handler still has is sent back.
         ordered: consume each queue's messages one after the other, in order. A message that is
             not consumed holds its queue and is handed to the handler again after a second.
+        broadcasting: every member gets every message. Offsets are kept in a file of this machine,
+            and what fails is logged and not delivered again.
+        instance: for broadcasting, tells members apart that run on one machine.
+        offsets_path: for broadcasting, the file; one in WIRESPEED_STATE_DIR if None.
+        strategy: which queues are a member's, the same in each: `allocate_average`,
+            `allocate_circle`, `allocate_consistent_hash`, or what `allocate_configured` returns.
+        tracing: tell RocketMQ's trace topic of each message consumed.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -62,147 +77,200 @@ class PushConsumer:
     def __init__(
         self,
         group: str,
-        subscriptions: Mapping[str, str],
+        subscriptions: Mapping[str, str | Sql],
         namesrv: str | None = None,
         *,
         credentials: Credentials | None = None,
+        tls: ssl.SSLContext | Tls | bool = False,
+        namespace: str = "",
         start_from: StartFrom = StartFrom.LAST,
+        start_at: float | None = None,
         concurrency: int = 20,
+        handler_batch: int | None = None,
         batch: int = 32,
         cache_messages: int = 1000,
         cache_bytes: int = 100 * 1024 * 1024,
         max_attempts: int | None = None,
+        consume_timeout: float | str = 900.0,
         ordered: bool = False,
+        broadcasting: bool = False,
+        instance: str = "DEFAULT",
+        offsets_path: str | os.PathLike[str] | None = None,
+        strategy: Strategy = allocate_average,
+        tracing: bool = False,
     ) -> None:
-        self._started = self._closed = False
         if not subscriptions:
             raise ConfigError("subscriptions must name at least one topic")
-        instance(subscriptions, Mapping, "subscriptions")
-        instance(credentials, Credentials, "credentials")
-        instance(start_from, StartFrom, "start_from")
+        if ordered and broadcasting:
+            raise ConfigError("ordered and broadcasting do not go together: nobody locks queues")
+        if not callable(strategy):
+            raise ConfigError(f"strategy must be callable, not {type(strategy).__name__}")
         for name, value, limit in (
             ("concurrency", concurrency, 1024),
+            ("handler_batch", 1 if handler_batch is None else handler_batch, 1024),
             ("batch", batch, 32),
             ("cache_messages", cache_messages, 1 << 30),
             ("cache_bytes", cache_bytes, 1 << 40),
             ("max_attempts", 1 if max_attempts is None else max_attempts, _ENDLESS),
         ):
             whole(value, name, 1, limit)
-        consume.subscriptions(group, subscriptions, 0)
-        self._wanted = dict(subscriptions)
-        self._policy = consume.ConsumerPolicy(
-            group,
-            start_from=start_from,
+        self._configure(namesrv, credentials, tls, namespace)
+        self._policy = ConsumerPolicy(
+            self._named(group),
             batch=batch,
             cache_messages=cache_messages,
             cache_bytes=cache_bytes,
             max_reconsume_times=max_attempts or (_ENDLESS if ordered else 16),
             ordered=ordered,
+            broadcasting=broadcasting,
+            consume_timeout=seconds(consume_timeout, "consume_timeout"),
+            strategy=strategy,
+            **starting_point(start_from, start_at),
         )
-        self._name_servers = name_servers(namesrv)
-        self._credentials = credentials
+        self._subscribe(subscriptions)
+        if broadcasting:
+            self._offsets = LocalOffsets(offsets_path, self._policy.group, instance)
         self._concurrency = concurrency
-        self._lock = engine.Lock()
+        self._handler_batch = handler_batch
+        self._tracer = Tracer(self._policy.group) if tracing else None
         self._stop = engine.Event()
-        engine.track_forks(self)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._policy.group!r}, {';'.join(self._name_servers)!r})"
-
-    def start(self, handler: Handler) -> None:
+    def start(self, handler: Handler | None = None) -> None:
         """Join the group and begin to call `handler` for each message.
 
         Args:
-            handler: gets a `ReceivedMessage`; None or `ConsumeResult.SUCCESS` as its result
-                means consumed.
+            handler: gets a `ReceivedMessage`, or a list of them with `handler_batch`; None or
+                `ConsumeResult.SUCCESS` as its result means consumed.
 
         Raises:
             ClosedError: the consumer was closed.
-            ConfigError: it was started already, or `handler` cannot be called.
+            ConfigError: it was started already, `handler` cannot be called, or the broker cannot
+                read a condition.
             TransportError: no name server answered.
+            Unsupported: the broker does not filter by SQL92.
         """
         if not callable(handler):
             raise ConfigError(f"handler must be callable, not {type(handler).__name__}")
         with self._lock:
-            if self._closed:
-                raise ClosedError(f"{self!r} is closed", service="rocketmq")
+            self._check_startable()
             if self._started:
                 raise ConfigError(f"{self!r} is started already")
-            settings = new_settings(self._name_servers, self._credentials)
-            client = route.ClientState(settings)
-            version = int(settings.clock.wall() * 1000)
-            state = consume.ConsumerState(
-                client,
-                self._policy,
-                consume.subscriptions(self._policy.group, self._wanted, version),
-                deliver=self._deliver,
-                spawn=self._spawn,
-                make_lock=engine.make_state_lock,
-            )
-            transport = remoting.Transport(state.handle_request)
-            try:
-                engine.run(consume.join(state), transport)
-            except BaseException:
-                transport.discard()
-                raise
-            background = engine.Background(transport, "wirespeed-consumer")
             self._handler = handler
-            self._state, self._transport, self._background = state, transport, background
-            work = self._consume_in_order if self._policy.ordered else self._consume
-            self._pool = background.worker_pool(work, self._concurrency)
-            self._started = True
-            topics = list(state.subscriptions)
-            background.start(route.keep_heartbeat(client, state.registration, masters_only=False))
-            background.start(route.keep_routes(client, lambda: topics, state.rebalance_wake))
-            background.start(consume.keep_offsets(state))
-            self._taking_up = [background.start(consume.keep_balanced(state))]
-            if self._policy.ordered:
-                self._taking_up.append(background.start(consume.keep_locks(state)))
-            unclosed.watch(self)
+            self._join()
 
-    def _spawn(self, flow: Any) -> consume.Task:
-        return self._background.start(flow)
+    def _begin(self, background: engine.Background) -> None:
+        work: Any
+        if self._policy.ordered:
+            work = self._consume_in_order
+        else:
+            work = self._consume if self._handler_batch is None else self._consume_batch
+            background.start(pull.take_back_stuck(self._consumer))
+        if self._tracer is not None:
+            background.start(self._tracer.keep_sending(self._state))
+        self._pool = background.worker_pool(work, self._concurrency)
+        self._now = self._state.settings.clock.monotonic
 
-    def _deliver(
-        self, process_queue: consume.ProcessQueue, messages: list[ReceivedMessage]
-    ) -> None:
-        if not self._policy.ordered:
+    def _deliver(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> None:
+        if self._namespace:
+            for message in messages:
+                message.topic = message.topic.removeprefix(f"{self._namespace}%")
+        if self._policy.ordered:
+            if process_queue.queue_up(messages):
+                self._pool.put([process_queue])
+            return
+        size = self._handler_batch
+        if size is None:
             self._pool.put([(process_queue, message) for message in messages])
-        elif process_queue.queue_up(messages):
-            self._pool.put([process_queue])
+            return
+        self._pool.put(
+            (process_queue, messages[start : start + size])
+            for start in range(0, len(messages), size)
+        )
 
-    def _consume(self, item: tuple[consume.ProcessQueue, ReceivedMessage]) -> None:
+    def _consume(self, item: tuple[ProcessQueue, ReceivedMessage]) -> None:
         process_queue, message = item
         if process_queue.dropped:
             return
-        if self._handle(message):
-            process_queue.done(message.native.queue_offset)
+        offset = message.native.queue_offset
+        process_queue.handed[offset] = (self._now(), message)
+        consumed = self._consumed(message, message)
+        if process_queue.handed.pop(offset, None) is None:
+            return
+        if consumed:
+            process_queue.done(offset)
         else:
-            self._background.start(consume.send_back(self._state, process_queue, message))
+            self._background.start(pull.send_back(self._consumer, process_queue, message))
 
-    def _consume_in_order(self, process_queue: consume.ProcessQueue) -> None:
-        now = self._state.client.settings.clock.monotonic
-        while (message := process_queue.first(now())) is not None:
-            if self._handle(message):
-                process_queue.first_done(message)
+    def _consume_batch(self, item: tuple[ProcessQueue, list[ReceivedMessage]]) -> None:
+        process_queue, messages = item
+        if process_queue.dropped:
+            return
+        began = self._now()
+        for message in messages:
+            process_queue.handed[message.native.queue_offset] = (began, message)
+        consumed = self._consumed(messages, *messages)
+        for message in messages:
+            if process_queue.handed.pop(message.native.queue_offset, None) is None:
                 continue
-            message.attempts_here += 1
-            if message.reconsume_times >= self._policy.max_reconsume_times:
-                flow = consume.bury(self._state, process_queue, message)
-                if engine.run(flow, self._transport):
-                    process_queue.first_done(message)
-                    continue
-            self._background.start(consume.deliver_later(self._state, process_queue))
+            if consumed:
+                process_queue.done(message.native.queue_offset)
+            else:
+                self._background.start(pull.send_back(self._consumer, process_queue, message))
+
+    def _consume_in_order(self, process_queue: ProcessQueue) -> None:
+        size = self._handler_batch
+        while messages := process_queue.first(self._now(), size or 1):
+            given = messages[0] if size is None else messages
+            if self._consumed(given, *messages):
+                process_queue.first_done(messages)
+                continue
+            for message in messages:
+                message.attempts_here += 1
+            spent = [
+                message
+                for message in messages
+                if message.reconsume_times >= self._policy.max_reconsume_times
+            ]
+            if spent and spent == messages and self._bury(process_queue, messages):
+                continue
+            self._background.start(pull.deliver_later(self._consumer, process_queue))
             return
 
-    def _handle(self, message: ReceivedMessage) -> bool:
-        """Call the handler; whether the message is consumed."""
+    def _bury(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> bool:
+        """Move an ordered queue's first messages to the dead letters; whether all went."""
+        for message in messages:
+            flow = pull.bury(self._consumer, process_queue, message)
+            if not engine.run(flow, self._transport):
+                return False
+            process_queue.first_done([message])
+        return True
+
+    def _consumed(self, given: object, *messages: ReceivedMessage) -> bool:
+        """Call the handler, and let trace records be sent; whether the messages are consumed."""
+        tracer = self._tracer
+        if tracer is None:
+            return self._handle(given, *messages)
+        began, start, request_id = time.time(), time.monotonic(), secrets.token_hex(16).upper()
+        for message in messages:
+            tracer.add(trace.consuming(tracer.group, message, request_id, began))
+        success = self._handle(given, *messages)
+        cost = time.monotonic() - start
+        for message in messages:
+            record = trace.consumed(tracer.group, message, request_id, began + cost, cost, success)
+            tracer.add(record)
+        return success
+
+    def _handle(self, given: object, *messages: ReceivedMessage) -> bool:
+        """Call the handler; whether the messages are consumed."""
         try:
-            if not message.native.crc_ok:
-                raise CorruptMessage(f"the checksum of {message!r} is wrong", service="rocketmq")
-            result = engine.call_handler(self._handler, message)
+            for message in messages:
+                if not message.native.crc_ok:
+                    raise CorruptMessage(
+                        f"the checksum of {message!r} is wrong", service="rocketmq"
+                    )
+            result = engine.call_handler(self._handler, given)
         except (Exception, SystemExit):
-            _log.exception("the handler failed for %r; it is delivered again later", message)
+            _log.exception("the handler failed for %r; it is delivered again later", given)
             return False
         if result is None or result is ConsumeResult.SUCCESS:
             return True
@@ -210,7 +278,7 @@ class PushConsumer:
             _log.error(
                 "the handler returned %r for %r instead of a ConsumeResult; it is delivered again",
                 result,
-                message,
+                given,
             )
         return False
 
@@ -236,40 +304,13 @@ class PushConsumer:
             self._stop.set()
             if not started:
                 return
-            for task in self._taking_up:
-                task.cancel()
-            for process_queue in list(self._state.queues.values()):
-                if process_queue.task is not None:
-                    process_queue.task.cancel()
-            try:
-                left = self._pool.close(timeout)
-                if left:
-                    _log.warning("%r closed with %d messages not consumed", self, left)
-                engine.run(consume.leave(self._state), self._transport)
-            finally:
-                self._background.close()
-                self._transport.close()
+            self._stop_pulling()
+            left = self._pool.close(timeout)
+            if left:
+                _log.warning("%r closed with %d messages not consumed", self, left)
+            if self._tracer is not None:
+                engine.run(self._tracer.send_waiting(self._state), self._transport)
+            self._leave()
 
     def __enter__(self) -> PushConsumer:
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def after_fork(self) -> None:
-        """In a forked child: the messages stay with the parent, and this object is closed."""
-        self._lock = engine.Lock()
-        if self._started:
-            self._started = False
-            self._closed = True
-            self._transport.after_fork()
-
-    def warn_unclosed(self) -> None:
-        """Warn where nobody closed this consumer: it runs on until the interpreter ends."""
-        if self._started:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)

@@ -10,7 +10,8 @@ from types import TracebackType
 from ...config import Credentials, seconds, whole
 from ...engine import threads as engine
 from ...errors import ConfigError, Unsupported, WirespeedError
-from ..flow import consume, offsets
+from ..flow import offsets, pull
+from ..flow.group import ProcessQueue
 from ..models import Body, Message, ReceivedMessage, SendResult, StartFrom
 from .producer import Producer
 from .push import PushConsumer
@@ -22,7 +23,7 @@ _TIMEOUT = 10.0
 _JOINING = 5.0
 _GLANCE = 0.01
 
-Held = tuple[consume.ProcessQueue, ReceivedMessage]
+Held = tuple[ProcessQueue, ReceivedMessage]
 
 
 class _Member(PushConsumer):
@@ -32,16 +33,14 @@ class _Member(PushConsumer):
         """Have pulled messages put into a channel."""
         self._channel = channel
 
-    def _deliver(
-        self, process_queue: consume.ProcessQueue, messages: list[ReceivedMessage]
-    ) -> None:
+    def _deliver(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> None:
         self._channel.put([(process_queue, message) for message in messages])
 
     def give_back(
-        self, process_queue: consume.ProcessQueue, message: ReceivedMessage, level: int
+        self, process_queue: ProcessQueue, message: ReceivedMessage, level: int
     ) -> None:
         """Have the broker deliver a message again."""
-        flow = consume.send_back(self._state, process_queue, message, level)
+        flow = pull.send_back(self._consumer, process_queue, message, level)
         engine.run(flow, self._transport)
 
 
@@ -151,7 +150,7 @@ class Queue:
     def _join(self, patience: float) -> None:
         """Join the group and wait until it has given this member queues."""
         self._member.start(_unused)
-        state = self._member._state
+        state = self._member._consumer
         limit = state.client.deadline(patience)
         while not any(queue.topic == self._topic for queue in list(state.queues)):
             if state.client.settings.clock.monotonic() >= limit:

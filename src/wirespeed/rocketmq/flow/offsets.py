@@ -8,8 +8,11 @@ from ...engine.effects import Exchange, Flow
 from ...errors import TransportError
 from ...remoting.connection import Command, Frame
 from .. import codes, wire
-from ..models import MessageQueue
+from ..models import MessageQueue, ReceivedMessage
 from .route import CONTROL_TIMEOUT, ClientState, fetch_route
+
+_READER = "TOOLS_CONSUMER"
+_READ_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,63 @@ def positions(client: ClientState, group: str, topic: str, deadline: float) -> F
         assert end is not None and committed is not None
         found.append(Position(queue, committed, end))
     return found
+
+
+def committed(
+    client: ClientState, group: str, queue: MessageQueue, deadline: float
+) -> Flow[int | None]:
+    """Return the offset stored for a group; None where there is none."""
+    command = wire.query_offset_request(group, queue)
+    found = yield from _offset(client, queue, command, deadline, missing_is_none=True)
+    return found
+
+
+def at_time(client: ClientState, queue: MessageQueue, timestamp: int, deadline: float) -> Flow[int]:
+    """Return the offset of the first message stored at `timestamp` (ms since 1970) or later."""
+    command = wire.search_offset_request(queue, timestamp)
+    found = yield from _offset(client, queue, command, deadline)
+    assert found is not None
+    return found
+
+
+def bounds(client: ClientState, queue: MessageQueue, deadline: float) -> Flow[tuple[int, int]]:
+    """Return the offset of a queue's first message, and one past its last."""
+    first = yield from _offset(client, queue, wire.min_offset_request(queue), deadline)
+    end = yield from _offset(client, queue, wire.max_offset_request(queue), deadline)
+    assert first is not None and end is not None
+    return first, end
+
+
+def read(
+    client: ClientState, queue: MessageQueue, offset: int, count: int
+) -> Flow[tuple[list[ReceivedMessage], int]]:
+    """Return some messages of a queue, for no group, and where to go on.
+
+    Raises:
+        WirespeedError: the broker did not answer, or said no.
+    """
+    address = client.broker_address(queue.broker_name)
+    if address is None:
+        raise TransportError(f"broker {queue.broker_name} is in no known route", service="rocketmq")
+    subscription = wire.Subscription(queue.topic, "*", frozenset(), 0)
+    command = wire.pull_request(
+        _READER,
+        queue,
+        offset,
+        None,
+        subscription,
+        batch=count,
+        batch_bytes=wire.MAX_BODY,
+        suspend=0.0,
+        carries_subscription=True,
+    )
+    frame: Frame = yield Exchange(address, client.signed(command), client.deadline(_READ_TIMEOUT))
+    following = wire.integer(frame, "nextBeginOffset")
+    if frame.code == codes.SUCCESS:
+        return wire.parse_messages(frame, queue.broker_name, frozenset()), following
+    if frame.code in (codes.PULL_NOT_FOUND, codes.PULL_RETRY_IMMEDIATELY, codes.PULL_OFFSET_MOVED):
+        return [], max(following, offset + 1)
+    raise codes.error(frame.code, frame.remark, address)
 
 
 def _offset(

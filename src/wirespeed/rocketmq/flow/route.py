@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from ...config import Clock, Credentials
 from ...engine.effects import Exchange, Flow, Sleep, Wakeup
 from ...errors import ConfigError, TopicNotFound, TransportError, WirespeedError
-from ...remoting.connection import Command, Frame, parse_address
+from ...remoting.connection import Command, Frame, Tls, parse_address
+from ...telemetry import Telemetry
 from .. import codes, wire
 from ..sign import sign
 
@@ -59,6 +60,7 @@ class Settings:
         unique_id: makes a message's UNIQ_KEY.
         credentials: sign with these, or None.
         clock: time and randomness.
+        tls: how connections are secured, or None.
     """
 
     name_servers: tuple[str, ...]
@@ -66,14 +68,18 @@ class Settings:
     unique_id: Callable[[], str]
     credentials: Credentials | None = None
     clock: Clock = field(default_factory=Clock)
+    tls: Tls | None = None
 
 
 class ClientState:
     """What a client has learned. Its fields are replaced, never changed in place."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, telemetry: Telemetry | None = None) -> None:
         self.settings = settings
+        self.telemetry = telemetry or Telemetry("rocketmq")
         self.routes: dict[str, wire.TopicRoute] = {}
+        self.avoided: dict[str, float] = {}
+        self.greeted: frozenset[str] = frozenset()
         self.heartbeat_wake = Wakeup()
         self.rotation = itertools.count(int(settings.clock.random() * 1024))
         self._name_server = int(settings.clock.random() * len(settings.name_servers))
@@ -206,6 +212,8 @@ def heartbeat(client: ClientState, command: Command, *, masters_only: bool) -> F
             continue
         if frame.code != codes.SUCCESS:
             _log.warning("%s", codes.error(frame.code, frame.remark, address))
+            continue
+        client.greeted |= {address}
 
 
 def keep_heartbeat(

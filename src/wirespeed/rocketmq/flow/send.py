@@ -6,19 +6,22 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ... import _native
 from ...engine.effects import Exchange, Flow
 from ...errors import (
+    Busy,
     ConfigError,
     DeadlineExceeded,
     Outcome,
     SendError,
+    Throttled,
     TopicNotFound,
     TransportError,
     WirespeedError,
 )
 from ...remoting.connection import Command, Frame
 from .. import codes, wire
-from ..compression import COMPRESSED_ZLIB, compress
+from ..compression import CODECS, compress
 from ..models import Body, Message, MessageQueue, SendResult, SendStatus
 from .route import ClientState, fetch_route
 
@@ -39,17 +42,43 @@ class SendPolicy:
         attempts: tries of an acknowledged send, the first included.
         max_body: the largest body in bytes.
         compress_above: bodies of at least so many bytes are compressed where that saves any.
+        compression: by which codec.
+        avoid_slow: brokers that were slow or failed are left out for a while.
     """
 
-    __slots__ = ("attempts", "compress_above", "group", "max_body")
+    __slots__ = ("attempts", "avoid_slow", "compress_above", "compression", "group", "max_body")
 
     def __init__(
-        self, group: str, attempts: int, max_body: int, compress_above: int = 4096
+        self,
+        group: str,
+        attempts: int,
+        max_body: int,
+        compress_above: int = 4096,
+        compression: str = "zlib",
+        avoid_slow: bool = False,
     ) -> None:
         self.group = group
         self.attempts = attempts
         self.max_body = max_body
         self.compress_above = compress_above
+        self.compression = compression
+        self.avoid_slow = avoid_slow
+
+
+_SLOW = ((0.55, 2.0), (1.8, 5.0), (3.0, 6.0), (5.0, 10.0), (15.0, 30.0))
+"""After an exchange of so many seconds a broker is left out for so many."""
+_FAILED = 10.0
+"""A failure counts as so many seconds."""
+
+
+def note_latency(client: ClientState, broker_name: str, seconds: float) -> None:
+    """Leave a broker out for as long as its slowness asks for."""
+    pause = max((pause for limit, pause in _SLOW if seconds >= limit), default=0.0)
+    avoided = client.avoided
+    if pause:
+        client.avoided = {**avoided, broker_name: client.deadline(pause)}
+    elif broker_name in avoided:
+        client.avoided = {name: until for name, until in avoided.items() if name != broker_name}
 
 
 def prepare(client: ClientState, policy: SendPolicy, message: Message) -> str:
@@ -72,6 +101,11 @@ def pick_queue(
 ) -> tuple[MessageQueue, str]:
     """Return the next queue in turn and its master, on another broker than the one that failed."""
     queues = route.write_queues
+    if client.avoided:
+        now = client.settings.clock.monotonic()
+        avoided = {name for name, until in client.avoided.items() if until > now}
+        well = tuple(each for each in queues if each[0].broker_name not in avoided)
+        queues = well or queues
     turn = next(client.rotation)
     first = queues[turn % len(queues)]
     if avoided_broker is None or first[0].broker_name != avoided_broker:
@@ -137,12 +171,17 @@ def deliver(
             route = yield from find_route(client, topic, deadline)
         queue, address = pick_queue(client, route, broker)
         broker = queue.broker_name
+        began = client.settings.clock.monotonic() if policy.avoid_slow else 0.0
         try:
             frame: Frame = yield Exchange(address, client.signed(make_command(queue)), deadline)
         except TransportError as error:
             failure = error
             ambiguous = ambiguous or error.outcome == "unknown"
+            if policy.avoid_slow:
+                note_latency(client, broker, _FAILED)
         else:
+            if policy.avoid_slow:
+                note_latency(client, broker, client.settings.clock.monotonic() - began)
             if frame.code in _STATUS:
                 return Delivery(frame, queue, attempt, ambiguous)
             failure = codes.error(frame.code, frame.remark, address)
@@ -150,6 +189,12 @@ def deliver(
                 raise _final(failure, attempt, ambiguous)
         if attempt >= policy.attempts or client.settings.clock.monotonic() >= deadline:
             raise _final(failure, attempt, ambiguous)
+        telemetry = client.telemetry
+        telemetry.add("retries")
+        telemetry.emit("retry", endpoint=address, attempt=attempt, error=failure, detail=topic)
+        if isinstance(failure, (Busy, Throttled)):
+            telemetry.add("throttled")
+            telemetry.emit("throttle", endpoint=address, attempt=attempt, error=failure)
         yield from _refresh_route(client, topic, deadline)
 
 
@@ -182,10 +227,10 @@ def compressed(policy: SendPolicy, message: Message) -> tuple[Body, int]:
     """Return the body to send and the flag bits that say how it is compressed."""
     if len(message.body) < policy.compress_above:
         return message.body, 0
-    smaller = compress(message.body)
+    smaller = compress(message.body, policy.compression)
     if len(smaller) >= len(message.body):
         return message.body, 0
-    return smaller, COMPRESSED_ZLIB
+    return smaller, CODECS[policy.compression]
 
 
 def send_batch(
@@ -320,6 +365,48 @@ def send_selected(
     return result_of(Delivery(frame, queue, 1, False), message)
 
 
+def by_key(key: str) -> Callable[[Sequence[MessageQueue]], int]:
+    """Return what selects a queue by a key, as the Java client's hash selector does."""
+
+    def select(queues: Sequence[MessageQueue]) -> int:
+        return abs(_native.tag_hash(key)) % len(queues)
+
+    return select
+
+
+def by_name(wanted: MessageQueue) -> Callable[[Sequence[MessageQueue]], int]:
+    """Return what selects this queue."""
+
+    def select(queues: Sequence[MessageQueue]) -> int:
+        if wanted not in queues:
+            raise ConfigError(f"{wanted} is not among the topic's {len(queues)} writable queues")
+        return queues.index(wanted)
+
+    return select
+
+
+def recall(
+    client: ClientState, policy: SendPolicy, topic: str, handle: str, timeout: float
+) -> Flow[str]:
+    """Take a delayed message back before it is delivered; return its id.
+
+    Raises:
+        ConfigError: the handle is none.
+        WirespeedError: the broker did not answer, or said no.
+    """
+    deadline = client.deadline(timeout)
+    broker_name = wire.broker_of_handle(handle)
+    yield from find_route(client, topic, deadline)
+    address = client.broker_address(broker_name)
+    if address is None:
+        raise ConfigError(f"recall_handle names broker {broker_name!r}, which is not known")
+    command = wire.recall_request(policy.group, topic, handle, broker_name)
+    frame: Frame = yield Exchange(address, client.signed(command), deadline)
+    if frame.code != codes.SUCCESS:
+        raise codes.error(frame.code, frame.remark, address)
+    return frame.ext_fields.get("msgId", "")
+
+
 def _refresh_route(client: ClientState, topic: str, deadline: float) -> Flow[None]:
     """Look for the topic's brokers again; where no name server answers, the old route stays."""
     with contextlib.suppress(WirespeedError):
@@ -360,6 +447,7 @@ def result_of(delivery: Delivery, message: Message) -> SendResult:
         wire.integer(frame, "queueOffset"),
         delivery.attempts,
         delivery.ambiguous,
+        frame.ext_fields.get("recallHandle", ""),
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import _native
-from ..errors import ConfigError, ProtocolError
-from ..remoting.connection import JOINED_BODY, LANGUAGE_PYTHON, VERSION, Command, Frame
-from . import codes, fastjson
-from .compression import COMPRESSION_FLAGS
-from .models import Body, Message, MessageQueue, ReceivedMessage
+from ... import _native
+from ...errors import ConfigError, ProtocolError
+from ...remoting.connection import JOINED_BODY, LANGUAGE_PYTHON, VERSION, Command, Frame
+from .. import codes, fastjson
+from ..compression import COMPRESSION_FLAGS
+from ..models import Body, Message, MessageQueue, ReceivedMessage, Sql
 
 MASTER = 0
 PERM_READ = 4
@@ -41,6 +42,7 @@ DELAY_PROPERTIES = frozenset({"DELAY", "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "TIM
 _BATCH_PROPERTIES = "WAIT\x01true\x02"
 _PULL_COMMIT = 0x1
 _PULL_SUSPEND = 0x2
+_PULL_SUBSCRIPTION = 0x4
 
 
 def check_topic(topic: str) -> None:
@@ -287,6 +289,24 @@ def commit_log_offset(offset_message_id: str) -> int:
         ) from None
 
 
+def place_of(offset_message_id: str) -> tuple[str, int]:
+    """Return the broker's "host:port" and where on it a message lies.
+
+    Raises:
+        ConfigError: that is no broker's id of a message.
+    """
+    try:
+        data = bytes.fromhex(offset_message_id)
+    except (ValueError, TypeError):
+        data = b""
+    if len(data) not in (16, 28):
+        raise ConfigError(f"offset_message_id {offset_message_id!r} is none: 32 or 56 hex digits")
+    address = ipaddress.ip_address(data[:-12])
+    port = int.from_bytes(data[-12:-8], "big")
+    host = f"[{address}]" if address.version == 6 else str(address)
+    return f"{host}:{port}", int.from_bytes(data[-8:], "big")
+
+
 def end_transaction_request(
     group: str,
     topic: str,
@@ -316,31 +336,58 @@ def end_transaction_request(
     return Command(codes.END_TRANSACTION, fields)
 
 
+def recall_request(group: str, topic: str, handle: str, broker_name: str) -> Command:
+    """Code 370: take a delayed message back."""
+    fields = {"producerGroup": group, "topic": topic, "recallHandle": handle, "bname": broker_name}
+    return Command(codes.RECALL_MESSAGE, fields)
+
+
+def broker_of_handle(handle: str) -> str:
+    """Return the broker that a recall handle names.
+
+    Raises:
+        ConfigError: it is no handle.
+    """
+    try:
+        parts = _native.base64url_decode(handle.encode()).decode().split(" ")
+        if parts[0] != "v1" or len(parts) != 5:
+            raise ValueError
+        return parts[2]
+    except (ValueError, AttributeError):
+        raise ConfigError(f"recall_handle {handle!r} is none: only delayed messages get one") from (
+            None
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """What a group wants of a topic.
 
     Attributes:
         topic: the topic.
-        expression: "*" or tags joined by "||".
+        expression: "*", tags joined by "||", or a condition of SQL92.
         tags: the tags; empty for all.
         version: milliseconds; grows when the subscription changes.
+        kind: "TAG" or "SQL92".
     """
 
     topic: str
     expression: str
     tags: frozenset[str]
     version: int
+    kind: str = "TAG"
 
     @classmethod
-    def parse(cls, topic: str, expression: str, version: int) -> Subscription:
-        """Read a tag expression such as "a || b"; "*" and "" mean all.
+    def parse(cls, topic: str, expression: str | Sql, version: int) -> Subscription:
+        """Read a tag expression such as "a || b" ("*" and "" mean all), or a condition.
 
         Raises:
             ConfigError: the topic's name is bad, or no tag is left.
         """
         if not topic.startswith(RETRY_PREFIX):
             check_topic(topic)
+        if isinstance(expression, Sql):
+            return cls(topic, expression.condition, frozenset(), version, "SQL92")
         if not isinstance(expression, str):
             raise ConfigError(f"the expression for {topic} must be a str")
         text = expression.strip()
@@ -360,17 +407,27 @@ class Subscription:
             "tagsSet": sorted(self.tags),
             "codeSet": sorted(_native.tag_hash(tag) for tag in self.tags),
             "subVersion": self.version,
-            "expressionType": "TAG",
+            "expressionType": self.kind,
         }
 
 
 @dataclass(slots=True)
 class ConsumerRegistration:
-    """The consumer half of a heartbeat."""
+    """The consumer half of a heartbeat.
+
+    Attributes:
+        group: the consumer group.
+        start_from: where it begins, as the protocol names it.
+        subscriptions: what it wants.
+        broadcasting: every member gets every message.
+        kind: "PASSIVELY" for one that is pushed to, "ACTIVELY" for one that pulls, or "POP".
+    """
 
     group: str
     start_from: str
     subscriptions: list[Subscription] = field(default_factory=list)
+    broadcasting: bool = False
+    kind: str = "PASSIVELY"
 
 
 def heartbeat_request(
@@ -383,8 +440,8 @@ def heartbeat_request(
         "consumerDataSet": [
             {
                 "groupName": consumer.group,
-                "consumeType": "CONSUME_PASSIVELY",
-                "messageModel": "CLUSTERING",
+                "consumeType": f"CONSUME_{consumer.kind}",
+                "messageModel": "BROADCASTING" if consumer.broadcasting else "CLUSTERING",
                 "consumeFromWhere": consumer.start_from,
                 "subscriptionDataSet": [item.as_json() for item in consumer.subscriptions],
                 "unitMode": False,
@@ -394,7 +451,7 @@ def heartbeat_request(
         "heartbeatFingerprint": 0,
         "withoutSub": False,
     }
-    return Command(codes.HEART_BEAT, body=json.dumps(body, separators=(",", ":")).encode())
+    return Command(codes.HEART_BEAT, body=to_json(body))
 
 
 def unregister_request(client_id: str, *, producer: str = "", consumer: str = "") -> Command:
@@ -446,6 +503,28 @@ def min_offset_request(queue: MessageQueue) -> Command:
     return Command(codes.GET_MIN_OFFSET, _place(queue))
 
 
+def search_offset_request(queue: MessageQueue, timestamp: int) -> Command:
+    """Code 29: the first message stored at `timestamp`, in milliseconds since 1970, or later."""
+    fields = {**_place(queue), "timestamp": str(timestamp), "boundaryType": "LOWER"}
+    return Command(codes.SEARCH_OFFSET_BY_TIMESTAMP, fields)
+
+
+def check_subscription_request(client_id: str, group: str, subscription: Subscription) -> Command:
+    """Code 46: whether the broker can filter so."""
+    body = {
+        "clientId": client_id,
+        "group": group,
+        "subscriptionData": subscription.as_json(),
+        "namespace": "",
+    }
+    return Command(codes.CHECK_CLIENT_CONFIG, body=to_json(body))
+
+
+def to_json(value: object) -> bytes:
+    """Return a request's body."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 def _place(queue: MessageQueue) -> dict[str, str]:
     return {
         "topic": queue.topic,
@@ -471,29 +550,36 @@ def pull_request(
     queue: MessageQueue,
     offset: int,
     commit_offset: int | None,
-    subscription_version: int,
+    subscription: Subscription,
     *,
     batch: int,
     batch_bytes: int,
     suspend: float,
+    carries_subscription: bool = False,
 ) -> Command:
-    """Code 11: read up to `batch` messages, waiting up to `suspend` seconds for the first."""
+    """Code 11: read up to `batch` messages, waiting up to `suspend` seconds for the first.
+
+    The broker filters as the group's heartbeat said, or as this request does where it
+    `carries_subscription`.
+    """
     commits = commit_offset is not None and commit_offset > 0
-    return Command(
-        codes.PULL_MESSAGE,
-        {
-            "consumerGroup": group,
-            **_place(queue),
-            "queueOffset": str(offset),
-            "maxMsgNums": str(batch),
-            "maxMsgBytes": str(batch_bytes),
-            "sysFlag": str(_PULL_SUSPEND | (_PULL_COMMIT if commits else 0)),
-            "commitOffset": str(commit_offset if commits else 0),
-            "suspendTimeoutMillis": str(int(suspend * 1000)),
-            "subVersion": str(subscription_version),
-            "expressionType": "TAG",
-        },
-    )
+    flags = _PULL_SUSPEND | (_PULL_COMMIT if commits else 0)
+    fields = {
+        "consumerGroup": group,
+        **_place(queue),
+        "queueOffset": str(offset),
+        "maxMsgNums": str(batch),
+        "maxMsgBytes": str(batch_bytes),
+        "sysFlag": str(flags),
+        "commitOffset": str(commit_offset if commits else 0),
+        "suspendTimeoutMillis": str(int(suspend * 1000)),
+        "subVersion": str(subscription.version),
+        "expressionType": subscription.kind,
+    }
+    if carries_subscription:
+        fields["sysFlag"] = str(flags | _PULL_SUBSCRIPTION)
+        fields["subscription"] = subscription.expression
+    return Command(codes.PULL_MESSAGE, fields)
 
 
 def parse_messages(frame: Frame, broker_name: str, tags: frozenset[str]) -> list[ReceivedMessage]:
@@ -525,7 +611,7 @@ def lock_request(
         ],
     }
     code = codes.LOCK_BATCH_MQ if locks else codes.UNLOCK_BATCH_MQ
-    return Command(code, body=json.dumps(body, separators=(",", ":")).encode())
+    return Command(code, body=to_json(body))
 
 
 def parse_locked(frame: Frame) -> list[MessageQueue]:

@@ -1,0 +1,354 @@
+"""The administrator's client for asyncio."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from ...config import Credentials, whole
+from ...engine import aio as engine
+from ...errors import ConfigError, NotFound, WirespeedError
+from ...remoting.connection import Command, Frame, Tls
+from .. import wire
+from ..flow import admin, offsets, route
+from ..flow import send as sending
+from ..models import (
+    BrokerInfo,
+    ConsumerConnection,
+    GroupProgress,
+    MessageQueue,
+    QueueStats,
+    ReceivedMessage,
+    SendResult,
+)
+from ..wire import admin as requests
+from .base import AsyncRemotingClient
+
+if TYPE_CHECKING:
+    import ssl
+
+T = TypeVar("T")
+_TYPES = ("", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED", "PRIORITY")
+_DEAD_LETTERS = "%DLQ%"
+_PAGE = 32
+_RESEND_TIMEOUT = 3.0
+
+
+def _nothing(_: Frame) -> Command | None:
+    return None
+
+
+class AsyncAdmin(AsyncRemotingClient):
+    """Topics, groups, offsets, messages and brokers of a cluster.
+
+    It connects with the first call. What concerns a topic or group is done at every broker.
+
+    Args:
+        namesrv: name servers, or the URL of an address server, as for `AsyncProducer`.
+        credentials: an access key pair where the brokers ask for one.
+        tls: as for `AsyncProducer`.
+
+    Raises:
+        ConfigError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        namesrv: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        tls: ssl.SSLContext | Tls | bool = False,
+    ) -> None:
+        self._configure(namesrv, credentials, tls, "")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._servers_text()!r})"
+
+    async def start(self) -> None:
+        """Connect to a name server. Twice is fine.
+
+        Raises:
+            ClosedError: the client was closed.
+            TransportError: no name server answered.
+        """
+        async with self._lock:
+            self._check_startable()
+            if self._started:
+                return
+            state = await self._new_state()
+            transport = self._new_transport(_nothing)
+            try:
+                await engine.run(admin.brokers(state), transport)
+            except BaseException:
+                transport.discard()
+                raise
+            self._state, self._transport = state, transport
+            self._started = True
+
+    # ---- topics ----
+
+    async def create_topic(
+        self, topic: str, *, queues: int = 8, readable: bool = True, writable: bool = True,
+        message_type: str = "",
+    ) -> None:  # fmt: skip
+        """Make a topic at every broker, or change it.
+
+        Args:
+            topic: its name.
+            queues: queues at each broker, 1 to 1024.
+            readable: whether consumers may read it.
+            writable: whether producers may send to it.
+            message_type: "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED" or "PRIORITY" for
+                brokers from 5.0 on, or "".
+
+        Raises:
+            ConfigError: an argument is wrong.
+            WirespeedError: a broker did not answer, or said no.
+        """
+        wire.check_topic(topic)
+        whole(queues, "queues", 1, 1024)
+        if message_type not in _TYPES:
+            raise ConfigError(f"message_type must be one of {_TYPES[1:]}, not {message_type!r}")
+        perm = readable * wire.PERM_READ + writable * wire.PERM_WRITE
+        await self._ready()
+        await self._run(
+            admin.at_masters(
+                self._state,
+                lambda: requests.create_topic_request(topic, queues, queues, perm, message_type),
+            )
+        )
+
+    async def delete_topic(self, topic: str) -> None:
+        """Have every broker and name server forget a topic and its messages.
+
+        Raises:
+            WirespeedError: one did not answer, or said no.
+        """
+        await self._ready()
+        await self._run(admin.delete_topic(self._state, topic))
+
+    async def topics(self) -> list[str]:
+        """Return the names of all topics, those of RocketMQ itself included."""
+        return await self._asked(requests.topics_request(), requests.parse_topics)
+
+    async def route(self, topic: str) -> wire.TopicRoute:
+        """Return where a topic's queues are.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+        """
+        await self._ready()
+        deadline = self._state.deadline(route.CONTROL_TIMEOUT)
+        return await self._run(route.fetch_route(self._state, topic, deadline))
+
+    async def topic_stats(self, topic: str) -> list[QueueStats]:
+        """Return where each queue of a topic begins and ends.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+        """
+        await self._ready()
+        found: list[QueueStats] = []
+        for address in await self._run(admin.masters_of(self._state, topic)):
+            command = requests.topic_stats_request(topic)
+            frame = await self._run(admin.broker(self._state, address, command))
+            found += requests.parse_topic_stats(frame)
+        return sorted(found, key=lambda each: each.queue)
+
+    # ---- groups ----
+
+    async def create_group(
+        self, group: str, *, max_attempts: int = 16, retry_queues: int = 1,
+        broadcasting: bool = True, enabled: bool = True,
+    ) -> None:  # fmt: skip
+        """Make a consumer group at every broker, or change it.
+
+        Args:
+            group: its name.
+            max_attempts: deliveries before the dead-letter topic, 0 to 1000.
+            retry_queues: queues of its retry topic, 1 to 64.
+            broadcasting: whether it may broadcast.
+            enabled: whether it may consume.
+
+        Raises:
+            ConfigError: an argument is wrong.
+            WirespeedError: a broker did not answer, or said no.
+        """
+        wire.check_group(group)
+        whole(max_attempts, "max_attempts", 0, 1000)
+        whole(retry_queues, "retry_queues", 1, 64)
+        await self._ready()
+        await self._run(
+            admin.at_masters(
+                self._state,
+                lambda: requests.create_group_request(
+                    group,
+                    max_attempts=max_attempts,
+                    retry_queues=retry_queues,
+                    broadcasting=broadcasting,
+                    enabled=enabled,
+                ),
+            )
+        )
+
+    async def delete_group(self, group: str, *, with_offsets: bool = True) -> None:
+        """Have every broker forget a consumer group, with where it was unless told otherwise."""
+        await self._ready()
+        await self._run(
+            admin.at_masters(
+                self._state,
+                lambda: requests.delete_group_request(group, with_offsets=with_offsets),
+            )
+        )
+
+    async def groups(self) -> list[str]:
+        """Return the consumer groups that have a retry topic: all that ever consumed."""
+        prefix = wire.RETRY_PREFIX
+        return [name.removeprefix(prefix) for name in await self.topics() if name[:7] == prefix]
+
+    async def progress(self, group: str, topic: str = "") -> GroupProgress:
+        """Return where a group is in a topic, or in all of them.
+
+        Raises:
+            TopicNotFound: the group never consumed, or there is no such topic.
+        """
+        await self._ready()
+        return await self._run(admin.progress(self._state, group, topic))
+
+    async def connections(self, group: str) -> list[ConsumerConnection]:
+        """Return the clients that consume for a group."""
+        await self._ready()
+        return await self._run(admin.connections(self._state, group))
+
+    async def reset_offsets(
+        self, group: str, topic: str, timestamp: float
+    ) -> dict[MessageQueue, int]:
+        """Let a group go on in a topic with what was stored at a time, or later.
+
+        Running members follow. Every queue must have a stored offset.
+
+        Args:
+            group: the consumer group.
+            topic: the topic.
+            timestamp: seconds since 1970.
+
+        Returns:
+            The new offsets.
+        """
+        if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float)) or timestamp < 0:
+            raise ConfigError(f"timestamp must be seconds since 1970, not {timestamp!r}")
+        await self._ready()
+        return await self._run(admin.reset(self._state, group, topic, int(timestamp * 1000)))
+
+    async def set_offset(self, group: str, queue: MessageQueue, offset: int) -> None:
+        """Store a group's offset of a queue; a running member may store its own again."""
+        whole(offset, "offset", 0, 1 << 53)
+        await self._ready()
+        await self._run(admin.set_offset(self._state, group, queue, offset))
+
+    async def offset(self, group: str, queue: MessageQueue) -> int | None:
+        """Return a group's stored offset of a queue; None where there is none."""
+        await self.route(queue.topic)
+        deadline = self._state.deadline(route.CONTROL_TIMEOUT)
+        return await self._run(offsets.committed(self._state, group, queue, deadline))
+
+    # ---- messages ----
+
+    async def message(self, offset_message_id: str) -> ReceivedMessage:
+        """Return a message by the broker's id of it.
+
+        Raises:
+            ConfigError: that is no such id.
+            NotFound: the broker has it no longer.
+        """
+        address, place = wire.place_of(offset_message_id)
+        await self._ready()
+        return await self._run(admin.view(self._state, address, place))
+
+    async def find(self, topic: str, key: str, *, most: int = 64) -> list[ReceivedMessage]:
+        """Return the messages of a topic that have a key, the oldest first.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+        """
+        whole(most, "most", 1, 64)
+        await self._ready()
+        return await self._run(admin.find(self._state, topic, key, unique=False, most=most))
+
+    async def find_by_id(self, topic: str, message_id: str) -> list[ReceivedMessage]:
+        """Return the messages of a topic that have a unique id: several where it was sent again."""
+        await self._ready()
+        return await self._run(admin.find(self._state, topic, message_id, unique=True, most=_PAGE))
+
+    async def dead_letters(self, group: str, *, most: int = 1000) -> list[ReceivedMessage]:
+        """Return a group's dead letters, the oldest first; they stay where they are.
+
+        Raises:
+            ConfigError: `most` is not within 1 and 100,000.
+        """
+        whole(most, "most", 1, 100_000)
+        await self._ready()
+        topic = _DEAD_LETTERS + group
+        try:
+            stats = await self.topic_stats(topic)
+        except NotFound:
+            return []
+        found: list[ReceivedMessage] = []
+        for each in stats:
+            place = each.first
+            while place < each.end and len(found) < most:
+                flow = offsets.read(self._state, each.queue, place, _PAGE)
+                messages, place = await self._run(flow)
+                found += messages
+        return sorted(found, key=lambda message: message.store_timestamp)[:most]
+
+    async def resend(
+        self, messages: Sequence[ReceivedMessage]
+    ) -> list[SendResult | WirespeedError]:
+        """Send copies of dead letters to where they were first sent; what failed stands in place.
+
+        The dead letters stay where they are: sent again twice, they are twice there.
+        """
+        await self._ready()
+        policy = sending.SendPolicy(wire.INNER_PRODUCER_GROUP, 3, wire.MAX_BODY)
+        copies = [message.copy() for message in messages]
+        return await self._run(sending.send_many(self._state, policy, copies, _RESEND_TIMEOUT))
+
+    # ---- the cluster ----
+
+    async def brokers(self) -> list[BrokerInfo]:
+        """Return the brokers that the name server knows."""
+        await self._ready()
+        return await self._run(admin.brokers(self._state))
+
+    async def broker_status(self, address: str) -> dict[str, str]:
+        """Return a broker's figures, as it names them."""
+        await self._ready()
+        command = requests.broker_status_request()
+        frame = await self._run(admin.broker(self._state, address, command))
+        return requests.parse_broker_status(frame)
+
+    async def _ready(self) -> None:
+        if not self._started:
+            await self.start()
+
+    async def _asked(self, command: Command, read: Callable[[Frame], T]) -> T:
+        await self._ready()
+        return await self._run(admin.name_server(self._state, command, read))
+
+    async def close(self) -> None:
+        """Close the connections. Twice is fine."""
+        async with self._lock:
+            started, self._started, self._closed = self._started, False, True
+            if started:
+                await self._transport.close()
+
+    async def __aenter__(self) -> AsyncAdmin:
+        await self.start()
+        return self
+
+    def __del__(self) -> None:
+        if self._started:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self._transport.discard()
