@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from tests.scripted import closed_port
 from wirespeed import dropin
 from wirespeed.local import LocalCloud
+from wirespeed.rocketmq import StartFrom
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ class Inbox:
 
 def consume(client: Any, cloud: LocalCloud, topic: str, inbox: Inbox, **options: Any) -> Any:
     consumer = client.PushConsumer(f"group-{topic}", **options)
-    consumer.set_namesrv_addr(cloud.namesrv)
+    consumer.set_name_server_address(cloud.namesrv)
     consumer.set_thread_count(2)
     consumer.set_message_batch_max_size(100)
     consumer.subscribe(topic, inbox)
@@ -197,10 +200,12 @@ def test_failures(client: Any, cloud: LocalCloud) -> None:
     with pytest.raises(exceptions.PushConsumerStartFailed, match="subscribed"):
         consumer.start()
     consumer.subscribe("t", lambda message: None)
-    consumer.set_message_model(client.MessageModel.BROADCASTING)
-    with pytest.raises(exceptions.PushConsumerStartFailed, match="broadcasting"):
-        consumer.start()
-    consumer.set_message_model(client.MessageModel.CLUSTERING)
+    ordered = client.PushConsumer("group", orderly=True)
+    ordered.subscribe("t", lambda message: None)
+    ordered.set_message_model(client.MessageModel.BROADCASTING)
+    ordered.set_name_server_address("127.0.0.1:1")
+    with pytest.raises(exceptions.PushConsumerStartFailed, match="ordered and broadcasting"):
+        ordered.start()
     consumer.set_name_server_address("no address")
     with pytest.raises(exceptions.PushConsumerStartFailed):
         consumer.start()
@@ -218,3 +223,105 @@ def test_classes_are_plain(client: Any) -> None:
     received = client.ReceivedMessage(message._as_parameter_)
     assert (received.body, received.delay_time_level, received.id) == (b"own body", 3, "")
     assert (received.topic, received.tags, message.note) == ("t", b"", "kept")
+
+
+def test_every_member_of_a_broadcasting_group_gets_every_message(
+    client: Any, cloud: LocalCloud, producer: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WIRESPEED_STATE_DIR", str(tmp_path))
+    boxes = [Inbox(client), Inbox(client)]
+    members = []
+    message = client.Message("everyone")
+    message.set_body("first")
+    producer.send_sync(message)
+    for number, box in enumerate(boxes):
+        member = client.PushConsumer("all", message_model=client.MessageModel.BROADCASTING)
+        member.set_name_server_address(cloud.namesrv)
+        member.set_instance_name(f"member-{number}")
+        member.subscribe("everyone", box)
+        member._options["start_from"] = StartFrom.FIRST
+        members.append(member)
+        member.start()
+    for box in boxes:
+        assert [got.body for got in box.wait(1)] == [b"first"]
+    for member in members:
+        member.shutdown()
+    kept = sorted(path.name for path in (tmp_path / "rocketmq-offsets").iterdir())
+    assert kept == ["all@member-0.json", "all@member-1.json"]
+
+
+def test_what_0_4_4_had(client: Any, cloud: LocalCloud, producer: Any) -> None:
+    from rocketmq import exceptions
+
+    def made(body: str) -> Any:
+        message = client.Message("older")
+        message.set_body(body)
+        message.set_tags(body[0])
+        return message
+
+    assert producer.send_batch([made("a1"), made("a2"), made("b3")]).status == client.SendStatus.OK
+    with pytest.raises(AssertionError):
+        producer.send_batch([])
+    came = threading.Event()
+    told: list[Any] = []
+
+    def tell(result: Any) -> None:
+        told.append(result)
+        came.set()
+
+    producer.send_async(made("b4"), tell, None)
+    assert came.wait(10)
+    assert (told[0].status, len(told[0].msg_id)) == (client.SendStatus.OK, 32)
+    chosen: list[Any] = []
+
+    def select(size: int, message: Any, argument: Any) -> int:
+        chosen.append((size, message.body, argument))
+        return size - 1
+
+    assert producer.send_orderly(made("c5"), 7).status == client.SendStatus.OK
+    producer.send_orderly(made("c6"), 7, retry_times=0, queue_selector=select)
+    producer.send_oneway_orderly(made("c7"), 7, select)
+    assert [each[1:] for each in chosen] == [(b"c6", 7), (b"c7", 7)]
+    with pytest.raises(exceptions.ProducerSendOrderlyFailed):
+        producer.send_orderly(made("c8"), 7, 3, lambda size, message, argument: size)
+
+    puller = client.PullConsumer("pullers")
+    puller.set_namesrv_addr(cloud.namesrv)
+    with pytest.raises(exceptions.PullConsumerStartFailed):
+        list(puller.pull("older"))
+    with puller:
+        bodies = sorted(message.body for message in puller.pull("older"))
+        assert bodies == [b"a1", b"a2", b"b3", b"b4", b"c5", b"c6", b"c7"]
+        assert list(puller.pull("older")) == []
+        producer.send_sync(made("a8"))
+        producer.send_sync(made("d9"))
+        (last,) = puller.pull("older", "d || e", max_num=1)
+        assert isinstance(last, client.RecvMessage) and last.body == b"d9"
+        with pytest.raises(exceptions.PullConsumerFetchMQFailed):
+            list(puller.pull("never-made"))
+    puller.shutdown()
+
+
+def test_callbacks_of_0_4_4_return_nothing(client: Any, cloud: LocalCloud, producer: Any) -> None:
+    seen: list[bytes] = []
+    came = threading.Event()
+
+    def take(message: Any) -> None:
+        seen.append(message.body)
+        came.set()
+
+    consumer = client.PushConsumer("older-callbacks")
+    consumer._options["start_from"] = StartFrom.FIRST
+    consumer.set_namesrv_addr(cloud.namesrv)
+    consumer.subscribe("quiet", take)
+    message = client.Message("quiet")
+    message.set_body("once")
+    producer.send_sync(message)
+    with consumer:
+        assert came.wait(20)
+        client_of = consumer._client
+        limit = time.monotonic() + 10
+        while any(client_of.lag().values()):
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+    assert seen == [b"once"]

@@ -21,6 +21,7 @@ from ..models import (
     QueueStats,
     ReceivedMessage,
     SendResult,
+    Sql,
 )
 from ..wire import admin as requests
 from .base import AsyncRemotingClient
@@ -79,7 +80,9 @@ class AsyncAdmin(AsyncRemotingClient):
             state = await self._new_state()
             transport = self._new_transport(_nothing)
             try:
-                await engine.run(admin.brokers(state), transport)
+                command = wire.route_request(wire.AUTO_CREATE_TOPIC)
+                deadline = state.deadline(route.CONTROL_TIMEOUT)
+                await engine.run(route.ask_name_server(state, command, deadline), transport)
             except BaseException:
                 transport.discard()
                 raise
@@ -281,6 +284,35 @@ class AsyncAdmin(AsyncRemotingClient):
         await self._ready()
         return await self._run(admin.find(self._state, topic, message_id, unique=True, most=_PAGE))
 
+    async def read(
+        self,
+        queue: MessageQueue,
+        offset: int,
+        count: int = _PAGE,
+        expression: str | Sql = "*",
+    ) -> tuple[list[ReceivedMessage], int]:
+        """Return messages of a queue from an offset on, for no group, and where to go on.
+
+        Args:
+            queue: the queue.
+            offset: where to begin; outside of the queue, none come and its bound is returned.
+            count: how many at most, 1 to 32.
+            expression: "*", tags joined by "||", or an `Sql`.
+
+        Returns:
+            The messages, and the next offset: the same one at the queue's end.
+
+        Raises:
+            TopicNotFound: there is no such topic.
+            WirespeedError: the broker did not answer, or said no.
+        """
+        whole(count, "count", 1, _PAGE)
+        whole(offset, "offset", 0, 1 << 53)
+        await self._ready()
+        if queue.topic not in self._state.routes:
+            await self.route(queue.topic)
+        return await self._run(offsets.read(self._state, queue, offset, count, expression))
+
     async def dead_letters(self, group: str, *, most: int = 1000) -> list[ReceivedMessage]:
         """Return a group's dead letters, the oldest first; they stay where they are.
 
@@ -298,9 +330,11 @@ class AsyncAdmin(AsyncRemotingClient):
         for each in stats:
             place = each.first
             while place < each.end and len(found) < most:
-                flow = offsets.read(self._state, each.queue, place, _PAGE)
-                messages, place = await self._run(flow)
+                messages, following = await self.read(each.queue, place)
                 found += messages
+                if following == place:
+                    break
+                place = following
         return sorted(found, key=lambda message: message.store_timestamp)[:most]
 
     async def resend(

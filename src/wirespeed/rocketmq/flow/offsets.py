@@ -8,11 +8,19 @@ from ...engine.effects import Exchange, Flow
 from ...errors import TransportError
 from ...remoting.connection import Command, Frame
 from .. import codes, wire
-from ..models import MessageQueue, ReceivedMessage
+from ..models import MessageQueue, ReceivedMessage, Sql
 from .route import CONTROL_TIMEOUT, ClientState, fetch_route
 
 _READER = "TOOLS_CONSUMER"
 _READ_TIMEOUT = 10.0
+_READ = frozenset(
+    {
+        codes.SUCCESS,
+        codes.PULL_NOT_FOUND,
+        codes.PULL_RETRY_IMMEDIATELY,
+        codes.PULL_OFFSET_MOVED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,13 @@ def bounds(client: ClientState, queue: MessageQueue, deadline: float) -> Flow[tu
 
 
 def read(
-    client: ClientState, queue: MessageQueue, offset: int, count: int
+    client: ClientState,
+    queue: MessageQueue,
+    offset: int,
+    count: int,
+    expression: str | Sql = "*",
 ) -> Flow[tuple[list[ReceivedMessage], int]]:
-    """Return some messages of a queue, for no group, and where to go on.
+    """Return some messages of a queue, for no group, and where to go on: at its end, `offset`.
 
     Raises:
         WirespeedError: the broker did not answer, or said no.
@@ -87,7 +99,7 @@ def read(
     address = client.broker_address(queue.broker_name)
     if address is None:
         raise TransportError(f"broker {queue.broker_name} is in no known route", service="rocketmq")
-    subscription = wire.Subscription(queue.topic, "*", frozenset(), 0)
+    subscription = wire.Subscription.parse(queue.topic, expression, 0)
     command = wire.pull_request(
         _READER,
         queue,
@@ -100,12 +112,14 @@ def read(
         carries_subscription=True,
     )
     frame: Frame = yield Exchange(address, client.signed(command), client.deadline(_READ_TIMEOUT))
+    if frame.code not in _READ:
+        raise codes.error(frame.code, frame.remark, address)
     following = wire.integer(frame, "nextBeginOffset")
     if frame.code == codes.SUCCESS:
-        return wire.parse_messages(frame, queue.broker_name, frozenset()), following
-    if frame.code in (codes.PULL_NOT_FOUND, codes.PULL_RETRY_IMMEDIATELY, codes.PULL_OFFSET_MOVED):
-        return [], max(following, offset + 1)
-    raise codes.error(frame.code, frame.remark, address)
+        return wire.parse_messages(frame, queue.broker_name, subscription.tags), following
+    if frame.code == codes.PULL_NOT_FOUND:
+        return [], offset
+    return [], following
 
 
 def _offset(

@@ -563,7 +563,7 @@ def pull_request(
     `carries_subscription`.
     """
     commits = commit_offset is not None and commit_offset > 0
-    flags = _PULL_SUSPEND | (_PULL_COMMIT if commits else 0)
+    flags = (_PULL_SUSPEND if suspend else 0) | (_PULL_COMMIT if commits else 0)
     fields = {
         "consumerGroup": group,
         **_place(queue),

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
 from types import TracebackType
@@ -15,7 +16,8 @@ from typing import Any
 from wirespeed import _native
 from wirespeed import rocketmq as ours
 from wirespeed.config import Credentials
-from wirespeed.errors import WirespeedError
+from wirespeed.errors import ConfigError, WirespeedError
+from wirespeed.rocketmq.client import Admin as _OurAdmin
 from wirespeed.rocketmq.client import Producer as _OurProducer
 from wirespeed.rocketmq.client import PushConsumer as _OurPushConsumer
 from wirespeed.rocketmq.discovery import fetch_name_servers
@@ -23,10 +25,14 @@ from wirespeed.rocketmq.discovery import fetch_name_servers
 from .consts import MessageProperty
 from .exceptions import (
     NullPointerException,
+    ProducerSendAsyncFailed,
     ProducerSendOnewayFailed,
     ProducerSendOrderlyFailed,
     ProducerSendSyncFailed,
     ProducerStartFailed,
+    PullConsumerFetchMessageFailed,
+    PullConsumerFetchMQFailed,
+    PullConsumerStartFailed,
     PushConsumerStartFailed,
 )
 from .ffi import MessageModel, TraceModel
@@ -36,14 +42,18 @@ __all__ = [
     "Message",
     "MessageModel",
     "Producer",
+    "PullConsumer",
     "PushConsumer",
     "ReceivedMessage",
+    "RecvMessage",
     "SendResult",
     "SendStatus",
     "TraceModel",
     "TransactionMQProducer",
     "TransactionStatus",
 ]
+
+_log = logging.getLogger("rocketmq")
 
 SendResult = namedtuple("SendResult", ["status", "msg_id", "offset"])
 
@@ -257,11 +267,22 @@ class ReceivedMessage:
         return f"<ReceivedMessage topic={self.topic} id={self.id} body={self.body!r}>"
 
 
+RecvMessage = ReceivedMessage
+
+
+def hashing_queue_selector(mq_size: int, msg: ReceivedMessage, arg: int) -> int:
+    """Return the queue that a number chooses."""
+    return int(arg) % mq_size
+
+
 class _Client:
     """Settings that hold from the next start on."""
 
     def __init__(self, group_id: str | bytes) -> None:
         self._group_id = _text(group_id)
+        self._instance = "DEFAULT"
+        self._traces = False
+        self._is_older = False
         self._address = ""
         self._domain = ""
         self._credentials: Credentials | None = None
@@ -271,20 +292,26 @@ class _Client:
         self._group_id = _text(group_id)
 
     def set_instance_name(self, name: str | bytes) -> None:
-        """Take a name and ignore it: every client has an identity of its own."""
-        _text(name)
+        """Set what tells broadcasting consumers of one machine apart."""
+        self._instance = _text(name)
 
     def set_name_server_address(self, addr: str | bytes) -> None:
         """Set the name servers, "host:port;host:port"."""
         self._address = _text(addr)
 
-    set_namesrv_addr = set_name_server_address
+    def set_namesrv_addr(self, addr: str | bytes) -> None:
+        """Set the name servers, as the programs of rocketmq 0.4.4 do."""
+        self._is_older = True
+        self.set_name_server_address(addr)
 
     def set_name_server_domain(self, domain: str | bytes) -> None:
         """Set the URL whose answer names the name servers; it is asked at the start."""
         self._domain = _text(domain)
 
-    set_namesrv_domain = set_name_server_domain
+    def set_namesrv_domain(self, domain: str | bytes) -> None:
+        """Set the URL that names the name servers, as the programs of rocketmq 0.4.4 do."""
+        self._is_older = True
+        self.set_name_server_domain(domain)
 
     def set_session_credentials(
         self, access_key: str | bytes, access_secret: str | bytes, channel: str | bytes = ""
@@ -293,7 +320,8 @@ class _Client:
         self._credentials = Credentials(_text(access_key), _text(access_secret))
 
     def set_message_trace(self, message_trace: bool) -> None:
-        """Take the wish and ignore it: nothing is traced."""
+        """Tell RocketMQ's trace topic of each message, or do not."""
+        self._traces = bool(message_trace)
 
     def _name_servers(self) -> str | None:
         if self._address:
@@ -364,6 +392,7 @@ class Producer(_Client):
                 self._group_id,
                 self._name_servers(),
                 credentials=self._credentials,
+                tracing=self._traces,
                 **self._options,
             )
             client.start()
@@ -417,6 +446,101 @@ class Producer(_Client):
             return _result(self._running().send_selected(outgoing, select))
         except WirespeedError as error:
             raise ProducerSendOrderlyFailed(str(error)) from error
+
+    def send_batch(self, msgs: Sequence[Message]) -> SendResult:
+        """Send messages of one topic in one request; the result is the first message's.
+
+        Raises:
+            ProducerSendSyncFailed: they were not acknowledged.
+        """
+        assert len(msgs) > 0, "a batch has at least one message"
+        assert all(isinstance(msg, Message) for msg in msgs), "a batch is of Messages"
+        outgoing = [_outgoing(msg) for msg in msgs]
+        try:
+            results = self._running().send_many(outgoing)
+            for result in results:
+                if isinstance(result, WirespeedError):
+                    raise result
+        except WirespeedError as error:
+            raise ProducerSendSyncFailed(str(error)) from error
+        assert not isinstance(results[0], WirespeedError)
+        return _result(results[0])
+
+    def send_async(
+        self,
+        msg: Message,
+        success_callback: Callable[[SendResult], Any] | None,
+        exception_callback: Callable[[ProducerSendAsyncFailed], Any] | None,
+    ) -> None:
+        """Send in the background and call back with the `SendResult`, or with the exception.
+
+        Raises:
+            ProducerStartFailed: the producer is not started.
+            ProducerSendSyncFailed: the message is refused.
+        """
+        try:
+            future = self._running().submit(_outgoing(msg))
+        except WirespeedError as error:
+            raise ProducerSendSyncFailed(str(error)) from error
+
+        def done(completed: Any) -> None:
+            error = completed.exception()
+            if error is None:
+                if success_callback is not None:
+                    success_callback(_result(completed.result()))
+            elif exception_callback is not None:
+                code = getattr(error, "code", None)
+                number = code if isinstance(code, int) else -1
+                kind = type(error).__name__
+                exception_callback(ProducerSendAsyncFailed(str(error), number, "", 0, kind))
+            else:
+                _log.error("a message was not sent: %s", error)
+
+        future.add_done_callback(done)
+
+    def send_orderly(
+        self,
+        msg: Message,
+        arg: Any,
+        retry_times: int = 3,
+        queue_selector: Callable[[int, ReceivedMessage, Any], int] = hashing_queue_selector,
+    ) -> SendResult:
+        """Send to the queue whose number `queue_selector(queues, message, arg)` returns.
+
+        A failed try is repeated up to `retry_times` times.
+
+        Raises:
+            ProducerSendOrderlyFailed: it was not acknowledged.
+        """
+        outgoing = _outgoing(msg)
+
+        def select(queues: Sequence[Any]) -> int:
+            return queue_selector(len(queues), ReceivedMessage(msg._handle), arg)
+
+        for attempt in range(max(1, retry_times + 1)):
+            try:
+                return _result(self._running().send_selected(outgoing, select))
+            except WirespeedError as error:
+                if isinstance(error, ConfigError) or attempt >= retry_times:
+                    raise ProducerSendOrderlyFailed(str(error)) from error
+        raise AssertionError("unreachable")
+
+    def send_oneway_orderly(
+        self,
+        msg: Message,
+        arg: Any,
+        queue_selector: Callable[[int, ReceivedMessage, Any], int] = hashing_queue_selector,
+    ) -> None:
+        """Send as `send_orderly` does, and tell of no failure.
+
+        Raises:
+            ProducerStartFailed: the producer is not started.
+        """
+        self._running()
+        try:
+            self.send_orderly(msg, arg, 0, queue_selector)
+        except ProducerSendOrderlyFailed as error:
+            _log.warning("a message was not sent: %s", error)
 
     def _running(self) -> _OurProducer:
         if self._client is None:
@@ -489,7 +613,7 @@ class PushConsumer(_Client):
     Args:
         group_id: the consumer group.
         orderly: whether the messages of a queue come one after the other.
-        message_model: CLUSTERING; BROADCASTING is refused at the start.
+        message_model: CLUSTERING, or BROADCASTING for every message to every member.
     """
 
     def __init__(
@@ -527,7 +651,8 @@ class PushConsumer(_Client):
         """Consume a topic, those of its messages that the expression names: "*" or "a || b".
 
         The last callback serves all topics. It returns a `ConsumeStatus`; anything else, or an
-        exception, has the message come again.
+        exception, has the message come again. Where the name servers were set by a method of
+        rocketmq 0.4.4, whose callbacks return nothing, None means success.
         """
         self._subscriptions[_text(topic)] = _text(expression)
         self._callback = callback
@@ -543,12 +668,11 @@ class PushConsumer(_Client):
         callback = self._callback
         if callback is None:
             raise PushConsumerStartFailed("nothing is subscribed")
-        if self._model == MessageModel.BROADCASTING:
-            raise PushConsumerStartFailed("broadcasting is not supported")
+        is_older = self._is_older
 
         def handle(message: ours.ReceivedMessage) -> ours.ConsumeResult:
             status = callback(ReceivedMessage(message))
-            if status == ConsumeStatus.CONSUME_SUCCESS:
+            if status == ConsumeStatus.CONSUME_SUCCESS or (status is None and is_older):
                 return ours.ConsumeResult.SUCCESS
             return ours.ConsumeResult.RETRY
 
@@ -559,6 +683,9 @@ class PushConsumer(_Client):
                 self._name_servers(),
                 credentials=self._credentials,
                 ordered=self._orderly,
+                broadcasting=self._model == MessageModel.BROADCASTING,
+                instance=self._instance,
+                tracing=self._traces,
                 **self._options,
             )
             client.start(handle)
@@ -571,6 +698,116 @@ class PushConsumer(_Client):
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def __enter__(self) -> PushConsumer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exec_type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def _register_callback(self, callback: Callable[[ReceivedMessage], Any]) -> None:
+        self._callback = callback
+
+    def _unregister_callback(self) -> None:
+        self._callback = None
+
+
+MessageQueue = namedtuple("MessageQueue", ["topic", "brokerName", "queueId"])
+
+
+class PullConsumer(_Client):
+    """Reads topics from offsets that it keeps in memory, as that of rocketmq 0.4.4.
+
+    Args:
+        group_id: the consumer group.
+    """
+
+    def __init__(self, group_id: str | bytes) -> None:
+        super().__init__(group_id)
+        self.offset_table: dict[str, int] = {}
+        self._client: _OurAdmin | None = None
+
+    def __enter__(self) -> PullConsumer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exec_type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def start(self) -> None:
+        """Connect.
+
+        Raises:
+            PullConsumerStartFailed: that failed.
+        """
+        if self._client is not None:
+            return
+        try:
+            client = _OurAdmin(self._name_servers(), credentials=self._credentials)
+            client.start()
+        except WirespeedError as error:
+            raise PullConsumerStartFailed(str(error)) from error
+        self._client = client
+
+    def shutdown(self) -> None:
+        """Disconnect. Twice is fine."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _get_mq_key(self, mq: Any) -> str:
+        return f"{_text(mq.topic)}@{mq.queueId}"
+
+    def get_message_queue_offset(self, mq: Any) -> int:
+        """Return where the next pull of a queue begins; 0 at first."""
+        return self.offset_table.get(self._get_mq_key(mq), 0)
+
+    def set_message_queue_offset(self, mq: Any, offset: int) -> None:
+        """Let the next pull of a queue begin there."""
+        self.offset_table[self._get_mq_key(mq)] = offset
+
+    def pull(
+        self, topic: str | bytes, expression: str | bytes = "*", max_num: int = 32
+    ) -> Iterator[ReceivedMessage]:
+        """Yield what there is in every queue of a topic, from where the last pull ended.
+
+        Raises:
+            PullConsumerStartFailed: the consumer is not started.
+            PullConsumerFetchMQFailed: the topic is not known.
+            PullConsumerFetchMessageFailed: a broker did not answer, or said no.
+        """
+        client = self._client
+        if client is None:
+            raise PullConsumerStartFailed("the consumer is not started")
+        try:
+            route = client.route(_text(topic))
+        except WirespeedError as error:
+            raise PullConsumerFetchMQFailed(str(error)) from error
+        for queue in route.read_queues:
+            mq = MessageQueue(queue.topic, queue.broker_name, queue.queue_id)
+            while True:
+                offset = self.get_message_queue_offset(mq)
+                try:
+                    messages, following = client.read(
+                        queue, offset, min(max_num, 32), _text(expression)
+                    )
+                except WirespeedError as error:
+                    raise PullConsumerFetchMessageFailed(str(error)) from error
+                self.set_message_queue_offset(mq, following)
+                yield from map(ReceivedMessage, messages)
+                if following == offset:
+                    break
 
 
 def _outgoing(msg: Message) -> ours.Message:

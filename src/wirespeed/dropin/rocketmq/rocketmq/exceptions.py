@@ -12,6 +12,9 @@ __all__ = [
     "ProducerSendOrderlyFailed",
     "ProducerSendSyncFailed",
     "ProducerStartFailed",
+    "PullConsumerFetchMQFailed",
+    "PullConsumerFetchMessageFailed",
+    "PullConsumerStartFailed",
     "PushConsumerStartFailed",
     "RocketMQException",
 ]
@@ -72,3 +75,15 @@ class ConsumerException(RocketMQException):
 
 class PushConsumerStartFailed(ConsumerException):
     """A consumer could not start."""
+
+
+class PullConsumerStartFailed(ConsumerException):
+    """A pull consumer could not start."""
+
+
+class PullConsumerFetchMQFailed(ConsumerException):
+    """The queues of a topic could not be found."""
+
+
+class PullConsumerFetchMessageFailed(ConsumerException):
+    """Messages could not be pulled."""
