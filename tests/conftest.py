@@ -11,7 +11,9 @@ import pytest
 from wirespeed import _native
 
 # Tests that live outside a test_ file still explain a failed assert.
-pytest.register_assert_rewrite("tests.rocketmq_conformance", "tests.rocketmq_queue_conformance")
+pytest.register_assert_rewrite(
+    "tests.rocketmq_conformance", "tests.rocketmq_features", "tests.rocketmq_queue_conformance"
+)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.cluster import Cluster, version_asked
-from tests.live.sides import KINDS, Inbox, Side, until
+from tests.rocketmq_features import transact
+from tests.rocketmq_sides import KINDS, Inbox, Side, until
 from wirespeed.rocketmq import Message, StartFrom, TransactionStatus
 
 pytestmark = pytest.mark.skipif(
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(params=KINDS)
 def side(request: pytest.FixtureRequest, rocketmq_cluster: Cluster) -> Iterator[Side]:
-    made = Side(request.param, rocketmq_cluster)
+    made = Side(request.param, rocketmq_cluster.namesrv)
     yield made
     made.close()
 
@@ -49,24 +50,12 @@ def test_java_reads_every_kind_of_ours(
     side.do(producer.send, topic, b"delayed", delay_level=1)
     side.do(producer.send_sharded, Message(topic, b"ordered"), "key")
     checked = side.make("Producer", f"{group}-tx", checker=lambda message: TransactionStatus.COMMIT)
-    _commit(side, checked, Message(topic, b"transaction"))
+    transact(side, checked, Message(topic, b"transaction"), lambda opened: None)
     read = rocketmq_cluster.run_peer(
         "Consume", rocketmq_cluster.namesrv, group, topic, "*", str(len(EXPECTED)), "60"
     )
     bodies = sorted(base64.b64decode(str(each["body"])) for each in read)
     assert bodies == sorted(EXPECTED)
-
-
-def _commit(side: Side, producer: object, message: Message) -> None:
-    async def on_loop() -> None:
-        async with producer.transaction(message):  # type: ignore[attr-defined]
-            pass
-
-    if side.loop is None:
-        with producer.transaction(message):  # type: ignore[attr-defined]
-            pass
-    else:
-        side.do(on_loop)
 
 
 @pytest.fixture(scope="module")

@@ -65,9 +65,26 @@ def test_a_connection_ends_on_a_broken_frame(broker: str, data: bytes) -> None:
     assert_refused(broker, data)
 
 
-def test_transactions_are_refused(probe: Probe, topic: str) -> None:
-    answer = probe.publish(topic, b"half", {"TRAN_MSG": "true"})
-    assert answer is not None and answer.code == 3
+def test_a_transaction_is_ended_once_by_its_own_group(probe: Probe, topic: str) -> None:
+    half = probe.publish(topic, b"half", {"TRAN_MSG": "true", "PGROUP": "mine"})
+    assert half is not None and half.code == 0
+    place = {
+        "tranStateTableOffset": half.fields["queueOffset"],
+        "commitLogOffset": int(half.fields["msgId"][-16:], 16),
+    }
+
+    def end(verdict: int, group: str = "mine", **changes: object) -> int:
+        fields = {"producerGroup": group, "commitOrRollback": verdict, **place, **changes}
+        return probe.ask(37, fields).code
+
+    assert probe.ask(30, {"topic": topic, "queueId": 0}).fields["offset"] == "0"
+    assert [end(5), end(8, "other"), end(8, commitLogOffset=7), end(8), end(8)] == [1, 1, 1, 0, 1]
+    assert probe.ask(30, {"topic": topic, "queueId": 0}).fields["offset"] == "1"
+
+
+def test_what_is_not_there_says_so(probe: Probe) -> None:
+    for code in (370, 200050, 200051, 401):
+        assert probe.ask(code).code == 3
 
 
 def test_locks_need_whole_queues(probe: Probe) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from ... import _native
 from . import codes
+from .administration import Administration
 from .clients import Clients
 from .namesrv import CLUSTER
 from .pulls import Pulls
@@ -24,12 +25,14 @@ from .store import (
     Topic,
     milliseconds,
 )
+from .transactions import Transactions
 
 REGION = "DefaultRegion"
 DELAY_LEVELS = (1, 5, 10, 30, *(60 * minute for minute in range(1, 11)), 1200, 1800, 3600, 7200)
 """Seconds of delay level 1 and up."""
 
 _MAX_RECONSUME_TIMES = 16
+_LONGEST_TIMER = 3 * 24 * 3600
 _NO_OFFSET = "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"
 _V2_FIELDS = {
     "a": "producerGroup",
@@ -68,8 +71,10 @@ class Broker:
         self._offsets: dict[tuple[str, str, int], int] = {}
         self._clients = Clients(store)
         self._pulls = Pulls(store, self._clients, self._offsets)
+        self._transactions = Transactions(store, self._clients, self._pulls.arrived)
         self._delayed: set[asyncio.TimerHandle] = set()
         self._schedule_offsets: dict[int, int] = {}
+        administration = Administration(store, self._clients, self._offsets)
         self._commands: dict[int, Callable[[Request], Reply | None]] = {
             codes.SEND_MESSAGE: self._send,
             codes.SEND_MESSAGE_V2: self._send_v2,
@@ -89,6 +94,18 @@ class Broker:
             codes.CONSUMER_SEND_BACK: self._send_back,
             codes.LOCK_QUEUES: self._clients.lock,
             codes.UNLOCK_QUEUES: self._clients.unlock,
+            codes.END_TRANSACTION: self._transactions.end,
+            codes.SEND_REPLY: self._reply,
+            codes.SEND_REPLY_V2: self._reply,
+            codes.CREATE_TOPIC: administration.create_topic,
+            codes.DELETE_TOPIC: administration.delete_topic,
+            codes.GET_TOPIC_STATS: administration.topic_stats,
+            codes.CREATE_GROUP: administration.create_group,
+            codes.DELETE_GROUP: administration.delete_group,
+            codes.GET_PROGRESS: administration.progress,
+            codes.GET_CONNECTIONS: administration.connections,
+            codes.RESET_GROUP: administration.reset,
+            codes.GET_BROKER_STATUS: administration.status,
         }
 
     def handle(self, request: Request) -> Reply | None:
@@ -107,7 +124,8 @@ class Broker:
         self._pulls.answer_all()
 
     def drop_delayed(self) -> None:
-        """Forget the messages that wait for their time."""
+        """Forget the messages that wait for their time, or for a verdict."""
+        self._transactions.clear()
         for timer in self._delayed:
             timer.cancel()
         self._delayed.clear()
@@ -153,8 +171,6 @@ class Broker:
         )
         if request.code == codes.SEND_BATCH or request.fields.get("batch") == "true":
             return self._send_batch(draft)
-        if draft.properties.get("TRAN_MSG") == "true":
-            raise Refusal(codes.NOT_SUPPORTED, "the local broker has no transactions")
         if topic.name.startswith(RETRY_PREFIX):
             most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
             if draft.reconsume_times > most:
@@ -162,7 +178,10 @@ class Broker:
         draft.properties.update(MSG_REGION=REGION, TRACE_ON="true", CLUSTER=CLUSTER)
         unique_key = draft.properties.setdefault("UNIQ_KEY", secrets.token_hex(16).upper())
         self._check_size(draft)
-        stored = self._store_or_delay(draft)
+        if draft.properties.get("TRAN_MSG") == "true":
+            stored = self._transactions.prepare(draft)
+        else:
+            stored = self._store_or_delay(draft)
         return _sent(stored.offset_message_id, queue_id, stored.queue_offset, unique_key)
 
     @staticmethod
@@ -202,11 +221,15 @@ class Broker:
                 codes.SYSTEM_ERROR,
                 f'java.lang.NumberFormatException: For input string: "{draft.properties["DELAY"]}"',
             ) from None
-        if level <= 0:
+        if level > 0:
+            level = min(level, len(self._levels))
+            seconds = self._levels[level - 1]
+        else:
+            seconds = _timer_seconds(draft.properties)
+        if seconds <= 0:
             stored = self._store.append(draft)
             self._pulls.arrived(draft.topic, draft.queue_id)
             return stored
-        level = min(level, len(self._levels))
         draft.properties.update(REAL_TOPIC=draft.topic, REAL_QID=str(draft.queue_id))
         offset = self._schedule_offsets.get(level, 0)
         self._schedule_offsets[level] = offset + 1
@@ -218,9 +241,32 @@ class Broker:
                 self._store.append(draft)
                 self._pulls.arrived(draft.topic, draft.queue_id)
 
-        timer = loop.call_later(self._levels[level - 1], deliver)
+        timer = loop.call_later(seconds, deliver)
         self._delayed.add(timer)
         return Stored(b"", 0, offset, 0, milliseconds(), f"{0:032X}")
+
+    def _reply(self, request: Request) -> None:
+        """Push a reply to the client that asked (324, 325), and tell whether it took it."""
+        fields = {_V2_FIELDS.get(name, name): value for name, value in request.fields.items()}
+        properties = _native.decode_properties(fields.get("properties", "").encode())
+        client_id = properties.get("REPLY_TO_CLIENT", "")
+        connection = self._clients.producer(client_id)
+        if connection is None:
+            raise Refusal(
+                codes.SYSTEM_ERROR, f"push reply message fail, channel of <{client_id}> not found."
+            )
+        host = "{}:{}".format(*request.connection.peer)
+        fields |= {"bornHost": host, "storeHost": host, "storeTimestamp": str(milliseconds())}
+
+        def answered(code: int) -> None:
+            place = {"msgId": "", "queueId": "0", "queueOffset": "0"}
+            if code == codes.SUCCESS:
+                request.connection.reply(request, Reply(fields=place))
+            else:
+                remark = f"push reply message to {client_id} fail, it answered {code}"
+                request.connection.reply(request, Reply(codes.SYSTEM_ERROR, remark, place))
+
+        connection.ask(codes.PUSH_REPLY, fields, request.body, answered)
 
     def _move_to_dead_letters(self, draft: Draft, group: str) -> None:
         draft.topic = self._store.create_retry(DLQ_PREFIX + group).name
@@ -336,6 +382,24 @@ class Broker:
             "indexLastUpdatePhyoffset": str(found[0].physical_offset),
         }
         return Reply(fields=fields, body=b"".join(stored.record for stored in found))
+
+
+def _timer_seconds(properties: dict[str, str]) -> float:
+    """Return how long a message waits for its time, 0 for one that has none."""
+    try:
+        if "TIMER_DELAY_SEC" in properties:
+            seconds = float(int(properties["TIMER_DELAY_SEC"]))
+        elif "TIMER_DELAY_MS" in properties:
+            seconds = int(properties["TIMER_DELAY_MS"]) / 1000
+        elif "TIMER_DELIVER_MS" in properties:
+            seconds = (int(properties["TIMER_DELIVER_MS"]) - milliseconds()) / 1000
+        else:
+            return 0.0
+    except ValueError as error:
+        raise Refusal(codes.MESSAGE_ILLEGAL, f"the timer is illegal: {error}") from None
+    if seconds > _LONGEST_TIMER:
+        raise Refusal(codes.MESSAGE_ILLEGAL, "timer message illegal, the delay time is too long")
+    return seconds
 
 
 def _place(request: Request) -> tuple[str, str, int]:

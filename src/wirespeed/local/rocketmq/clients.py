@@ -20,12 +20,14 @@ class Subscription:
     """What a group wants of a topic.
 
     Attributes:
+        expression: as the client wrote it.
         version: the client's, in milliseconds; a pull may not claim a later one.
         tag_hashes: hashes of the tags wanted; None for all.
     """
 
     version: int
     tag_hashes: frozenset[int] | None
+    expression: str = "*"
 
     @classmethod
     def parse(cls, expression: str) -> Subscription:
@@ -58,11 +60,13 @@ class Clients:
     Attributes:
         groups: those that have members, by name.
         known: the names of all groups ever seen consuming.
+        producers: client id of each connection, by producer group.
     """
 
     def __init__(self, store: Store) -> None:
         self.groups: dict[str, Group] = {}
         self.known: set[str] = set()
+        self.producers: dict[str, dict[Connection, str]] = {}
         self._store = store
         self._locks: dict[tuple[str, str, str, int], tuple[str, float]] = {}
 
@@ -79,6 +83,9 @@ class Clients:
         client_id = str(body.get("clientID") or "")
         if not client_id:
             raise Refusal(codes.SYSTEM_ERROR, "the heartbeat has no clientID")
+        for producer in _dicts(body.get("producerDataSet")):
+            group_name = str(producer.get("groupName") or "")
+            self.producers.setdefault(group_name, {})[request.connection] = client_id
         for consumer in _dicts(body.get("consumerDataSet")):
             name = str(consumer.get("groupName") or "")
             if not name:
@@ -99,12 +106,25 @@ class Clients:
         request.text("clientID")
         name = request.fields.get("consumerGroup", "")
         self._leave(name, request.connection)
+        self.producers.get(request.fields.get("producerGroup", ""), {}).pop(
+            request.connection, None
+        )
         return Reply()
+
+    def producer(self, client_id: str) -> Connection | None:
+        """Return the connection of a client that produces."""
+        for connections in self.producers.values():
+            for connection, each in connections.items():
+                if each == client_id:
+                    return connection
+        return None
 
     def lost(self, connection: Connection) -> None:
         """A client is gone, and with it its membership in every group."""
         for name in list(self.groups):
             self._leave(name, connection)
+        for connections in self.producers.values():
+            connections.pop(connection, None)
 
     def _leave(self, name: str, connection: Connection) -> None:
         group = self.groups.get(name)
@@ -205,7 +225,8 @@ def _subscribe(group: Group, asked: list[dict[str, Any]]) -> bool:
         old = group.subscriptions.get(topic)
         if old is None or version > old.version:
             changed |= old is None or (old.tag_hashes or frozenset()) != hashes
-            group.subscriptions[topic] = Subscription(version, hashes or None)
+            expression = str(item.get("subString") or "*")
+            group.subscriptions[topic] = Subscription(version, hashes or None, expression)
     for topic in group.subscriptions.keys() - {str(item.get("topic")) for item in asked}:
         del group.subscriptions[topic]
         changed = True

@@ -35,7 +35,26 @@ class NameServer:
         """Answer one command."""
         if request.code == codes.GET_ROUTE:
             return self._route(request)
+        if request.code == codes.GET_CLUSTER:
+            return self._cluster()
+        if request.code == codes.GET_TOPICS:
+            names = sorted({DEFAULT_TOPIC, *self._store.topics})
+            return Reply(body=json.dumps({"topicList": names}).encode())
+        if request.code == codes.FORGET_TOPIC:
+            return Reply()
         raise Refusal(codes.NOT_SUPPORTED, f" request type {request.code} not supported")
+
+    def _cluster(self) -> Reply:
+        broker = {
+            "brokerAddrs": {"0": self.broker_address},
+            "brokerName": BROKER_NAME,
+            "cluster": CLUSTER,
+        }
+        body = {
+            "brokerAddrTable": {BROKER_NAME: broker},
+            "clusterAddrTable": {CLUSTER: [BROKER_NAME]},
+        }
+        return Reply(body=json.dumps(body).encode())
 
     def _route(self, request: Request) -> Reply:
         name = request.text("topic")

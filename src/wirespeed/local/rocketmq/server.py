@@ -39,6 +39,7 @@ class Request:
 
     Attributes:
         code: what is asked.
+        language: what the client is written in, as the protocol numbers it.
         version: what the client claims to be.
         opaque: the number to answer with.
         oneway: whether no answer is wanted.
@@ -48,6 +49,7 @@ class Request:
     """
 
     code: int
+    language: int
     version: int
     opaque: int
     oneway: bool
@@ -106,12 +108,15 @@ class Connection(asyncio.BufferedProtocol):
 
     Attributes:
         peer: (address, port) of the client.
+        language, version: what the client last said of itself.
     """
 
     def __init__(self, server: Server) -> None:
         self.peer: tuple[str, int] = ("", 0)
+        self.language = self.version = 0
         self._server = server
         self._splitter = _native.FrameSplitter()
+        self._asked: dict[int, Callable[[int], None]] = {}
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,6 +130,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Leave the server."""
         self._transport = None
+        asked, self._asked = self._asked, {}
+        for answered in asked.values():
+            answered(codes.SYSTEM_ERROR)
         self._server.connections.discard(self)
         self._server.on_lost(self)
 
@@ -140,12 +148,15 @@ class Connection(asyncio.BufferedProtocol):
             _LOG.info("closing %s:%d: %s", *self.peer, error)
             self.close()
             return
-        for code, _language, version, opaque, flag, _remark, fields, body in frames:
+        for code, language, version, opaque, flag, _remark, fields, body in frames:
             if flag & _REPLY_FLAG:
+                answered = self._asked.pop(opaque, None)
+                if answered is not None:
+                    answered(code)
                 continue
-            self._answer(
-                Request(code, version, opaque, bool(flag & _ONEWAY_FLAG), fields, body, self)
-            )
+            self.language, self.version = language, version
+            oneway = bool(flag & _ONEWAY_FLAG)
+            self._answer(Request(code, language, version, opaque, oneway, fields, body, self))
 
     def pause_writing(self) -> None:
         """Read no more commands while the client does not read its answers."""
@@ -175,9 +186,17 @@ class Connection(asyncio.BufferedProtocol):
                 reply.code, request.opaque, _REPLY_FLAG, reply.fields, reply.body, reply.remark
             )
 
-    def notify(self, code: int, fields: dict[str, str]) -> None:
+    def notify(self, code: int, fields: dict[str, str], body: bytes = b"") -> None:
         """Send a one-way command to the client."""
-        self._send(code, self._server.next_opaque(), _ONEWAY_FLAG, fields, b"", None)
+        self._send(code, self._server.next_opaque(), _ONEWAY_FLAG, fields, body, None)
+
+    def ask(
+        self, code: int, fields: dict[str, str], body: bytes, answered: Callable[[int], None]
+    ) -> None:
+        """Send a command and have `answered` called with the code of the client's answer."""
+        opaque = self._server.next_opaque()
+        self._asked[opaque] = answered
+        self._send(code, opaque, 0, fields, body, None)
 
     def _send(
         self,

@@ -212,6 +212,14 @@ class Store:
         self.used += len(record)
         return stored
 
+    def stored(self, draft: Draft, queue_offset: int, physical_offset: int) -> Stored:
+        """Return a message as it would be stored there; it is not."""
+        now = milliseconds()
+        address = _packed(self.store_host[0])
+        place = address + _INT32.pack(self.store_host[1]) + _INT64.pack(physical_offset)
+        record = _encode(draft, queue_offset, physical_offset, now, self.store_host)
+        return Stored(record, 0, queue_offset, physical_offset, now, place.hex().upper())
+
     def at(self, physical_offset: int) -> Stored | None:
         """Return the message that begins there."""
         return self._by_offset.get(physical_offset)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.live.cluster import Cluster
 from wirespeed import rocketmq
 
 KINDS = ("threads", "asyncio")
@@ -20,12 +19,12 @@ class Side:
 
     Args:
         kind: "threads" or "asyncio".
-        cluster: whose name server they are given.
+        namesrv: the name server that they are given.
     """
 
-    def __init__(self, kind: str, cluster: Cluster) -> None:
+    def __init__(self, kind: str, namesrv: str) -> None:
         self.kind = kind
-        self.namesrv = cluster.namesrv
+        self.namesrv = namesrv
         self.loop = asyncio.new_event_loop() if kind == "asyncio" else None
         self.made: list[Any] = []
         self.thread = threading.Thread(target=self._run_loop, daemon=True)
