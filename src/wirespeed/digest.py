@@ -378,4 +378,9 @@ class _File:
             with self._lock:
                 if self._failure is None:
                     self._done += count
-                    self._progress(self._done, self._size)
+                    try:
+                        self._progress(self._done, self._size)
+                    except BaseException as failure:
+                        # Known before another thread gets the lock, and calls once more.
+                        self._failure = failure
+                        raise
