@@ -111,8 +111,7 @@ class Transactions:
             half.timer.cancel()
         if verdict == _COMMIT:
             draft = half.draft
-            for name in ("TRAN_MSG", "TRANSACTION_CHECK_TIMES"):
-                draft.properties.pop(name, None)
+            draft.properties.pop("TRANSACTION_CHECK_TIMES", None)
             draft.properties["__transactionId__"] = draft.properties.get("UNIQ_KEY", "")
             draft.sys_flag |= _COMMIT
             self._store.append(draft)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -406,6 +407,10 @@ class Producer(_Client):
         if client is not None:
             client.close()
 
+    def __del__(self) -> None:
+        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
+            self.shutdown()
+
     def send_sync(self, msg: Message) -> SendResult:
         """Send and wait for the acknowledgement.
 
@@ -699,6 +704,10 @@ class PushConsumer(_Client):
         if client is not None:
             client.close()
 
+    def __del__(self) -> None:
+        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
+            self.shutdown()
+
     def __enter__(self) -> PushConsumer:
         self.start()
         return self
@@ -765,6 +774,10 @@ class PullConsumer(_Client):
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
+            self.shutdown()
 
     def _get_mq_key(self, mq: Any) -> str:
         return f"{_text(mq.topic)}@{mq.queueId}"
