@@ -57,7 +57,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "cmq": queues.cmq,
     "sqs": queues.sqs,
     "storage": storage.storage,
-    "send": broker.send,
+    "rocketmq": broker.rocketmq,
 }
 
 

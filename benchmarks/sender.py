@@ -1,44 +1,149 @@
-"""Sync sends from one thread, in a process of its own: ``sender.py NAMESRV TOPIC BODY_BYTES``.
+"""Our RocketMQ client's speed: ``sender.py NAMESRV TOPIC BODY_BYTES MODE``, a process of its own.
 
-Each line of standard input is a count; the answer is one JSON line with the median latency, the
-CPU time of the whole process a message and the rate: what ``SendBench`` of the live tests prints
-for the Java client.
+MODE is that of ``SendBench`` of the live tests, which does the same with the Java client, or
+``asyncio``, for 100 tasks. Each line of standard input is a count; the answer is one JSON line
+with the median latency (sync alone), the CPU time of the whole process a message and the rate.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-from wirespeed.rocketmq import Producer
+from wirespeed.rocketmq import AsyncProducer, Message, Producer, PushConsumer, StartFrom
+
+THREADS = 16
+UNDER_WAY = 2000
+TOGETHER = 32
+TASKS = 100
 
 
-def main(namesrv: str, topic: str, size: int) -> None:
+class Bench:
+    """What is measured."""
+
+    def __init__(self, namesrv: str, topic: str, size: int) -> None:
+        self.namesrv = namesrv
+        self.topic = topic
+        self.body = b"x" * size
+        self.producer = Producer("python-bench", namesrv=namesrv, attempts=1, max_pending=UNDER_WAY)
+        self.groups = 0
+
+    def sync(self, count: int) -> list[int]:
+        """Send one after the other; return how long each took."""
+        took = []
+        clock = time.perf_counter_ns
+        send, topic, body = self.producer.send, self.topic, self.body
+        for _ in range(count):
+            before = clock()
+            send(topic, body)
+            took.append(clock() - before)
+        return took
+
+    def threads(self, count: int) -> None:
+        """Send from 16 threads."""
+        workers = [
+            threading.Thread(target=self.sync, args=(count // THREADS,)) for _ in range(THREADS)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    def submit(self, count: int) -> None:
+        """Send with up to 2,000 under way."""
+        futures = [
+            self.producer.submit(Message(self.topic, self.body), timeout=30) for _ in range(count)
+        ]
+        self.producer.flush(30)
+        for future in futures:
+            future.result(30)
+
+    def batch(self, count: int) -> None:
+        """Send 32 together."""
+        for _ in range(0, count, TOGETHER):
+            messages = [Message(self.topic, self.body) for _ in range(TOGETHER)]
+            for result in self.producer.send_many(messages):
+                if isinstance(result, Exception):
+                    raise result
+
+    def consume(self, count: int, together: int | None) -> None:
+        """Consume so many messages as a new group."""
+        self.groups += 1
+        done = threading.Event()
+        seen = 0
+
+        def one(_: Any) -> None:
+            nonlocal seen
+            seen += 1
+            if seen >= count:
+                done.set()
+
+        def many(messages: list[Any]) -> None:
+            nonlocal seen
+            seen += len(messages)
+            if seen >= count:
+                done.set()
+
+        with PushConsumer(
+            f"python-bench-{time.time_ns()}-{self.groups}",
+            {self.topic: "*"},
+            self.namesrv,
+            start_from=StartFrom.FIRST,
+            handler_batch=together,
+        ) as consumer:
+            consumer.start(one if together is None else many)
+            done.wait()
+
+    async def tasks(self, producer: AsyncProducer, count: int) -> None:
+        """Send from 100 tasks."""
+
+        async def work() -> None:
+            for _ in range(count // TASKS):
+                await producer.send(self.topic, self.body)
+
+        await asyncio.gather(*(work() for _ in range(TASKS)))
+
+
+def report(count: int, work: Callable[[int], Any]) -> None:
+    """Do ``work`` and print how it went."""
+    cpu, start = time.process_time_ns(), time.perf_counter_ns()
+    took = sorted(work(count) or [0])
+    wall, used = time.perf_counter_ns() - start, time.process_time_ns() - cpu
+    answer = {
+        "p50_us": took[len(took) // 2] / 1e3,
+        "cpu_us": used / 1e3 / count,
+        "rate": count * 1e9 / wall,
+    }
+    print(json.dumps(answer), flush=True)
+
+
+def main(namesrv: str, topic: str, size: int, mode: str) -> None:
     """Answer each count on standard input until it ends."""
-    body = b"x" * size
-    with Producer("python-bench", namesrv=namesrv, attempts=1) as producer:
+    bench = Bench(namesrv, topic, size)
+    if mode == "asyncio":
+        run = asyncio.new_event_loop().run_until_complete
+        producer = AsyncProducer("python-bench", namesrv, attempts=1)
         for line in sys.stdin:
-            count = int(line)
-            took = []
-            clock = time.perf_counter_ns
-            send = producer.send
-            cpu = time.process_time_ns()
-            start = clock()
-            for _ in range(count):
-                before = clock()
-                send(topic, body)
-                took.append(clock() - before)
-            wall = clock() - start
-            used = time.process_time_ns() - cpu
-            took.sort()
-            answer = {
-                "p50_us": took[count // 2] / 1e3,
-                "cpu_us": used / 1e3 / count,
-                "rate": count * 1e9 / wall,
-            }
-            print(json.dumps(answer), flush=True)
+            report(int(line), lambda count: run(bench.tasks(producer, count)))
+        run(producer.close())
+        return
+    work: dict[str, Callable[[int], Any]] = {
+        "sync": bench.sync,
+        "threads": bench.threads,
+        "async": bench.submit,
+        "batch": bench.batch,
+        "one": lambda count: bench.consume(count, None),
+        "many": lambda count: bench.consume(count, TOGETHER),
+    }
+    with bench.producer:
+        for line in sys.stdin:
+            report(int(line), work[mode])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -280,9 +280,8 @@ def send_batch(
 
 def batchable(message: Message) -> bool:
     """Whether the broker takes the message as part of a batch."""
-    return not (
-        message.topic.startswith(wire.RETRY_PREFIX)
-        or message.properties.keys() & wire.DELAY_PROPERTIES
+    return wire.DELAY_PROPERTIES.isdisjoint(message.properties) and not message.topic.startswith(
+        wire.RETRY_PREFIX
     )
 
 
@@ -313,19 +312,23 @@ def send_many(
 def _grouped(policy: SendPolicy, messages: Sequence[Message]) -> list[list[int]]:
     """Return the numbers of the messages that go together, each group within the size limit."""
     groups: list[list[int]] = []
-    open_groups: dict[str, tuple[list[int], int]] = {}
+    open_groups: dict[str, list[int]] = {}
+    sizes: dict[str, int] = {}
     for number, message in enumerate(messages):
-        size = len(message.body) + _PART_OVERHEAD
-        size += sum(len(name) + len(value) for name, value in message.properties.items()) * 4
-        group, filled = open_groups.get(message.topic, ([], 0))
         if not batchable(message):
             groups.append([number])
             continue
-        if not group or filled + size > policy.max_body:
-            group, filled = [], 0
-            groups.append(group)
-        group.append(number)
-        open_groups[message.topic] = group, filled + size
+        topic = message.topic
+        size = len(message.body) + _PART_OVERHEAD
+        for name, value in message.properties.items():
+            size += (len(name) + len(value)) * 4
+        filled = sizes.get(topic, policy.max_body) + size
+        if filled > policy.max_body:
+            open_groups[topic] = []
+            groups.append(open_groups[topic])
+            filled = size
+        open_groups[topic].append(number)
+        sizes[topic] = filled
     return groups
 
 

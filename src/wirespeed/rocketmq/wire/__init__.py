@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import re
@@ -47,6 +48,14 @@ _PULL_SUBSCRIPTION = 0x4
 
 def check_topic(topic: str) -> None:
     """Raise `ConfigError` unless `topic` may be sent to."""
+    if type(topic) is str:
+        _check_topic(topic)
+    else:
+        _check_name("topic", topic, _MAX_TOPIC)
+
+
+@functools.lru_cache(maxsize=1024)
+def _check_topic(topic: str) -> None:
     _check_name("topic", topic, _MAX_TOPIC)
     if topic in _UNSENDABLE:
         raise ConfigError(f"topic {topic!r} belongs to the broker")
