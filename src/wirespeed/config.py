@@ -9,9 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ def state_folder() -> Path:
 
     That is WIRESPEED_STATE_DIR, or `wirespeed` in the user's state folder.
     """
+    from pathlib import Path
+
     given = os.environ.get("WIRESPEED_STATE_DIR")
     if given:
         return Path(given)
