@@ -137,13 +137,14 @@ def test_a_broadcast_message_that_fails_is_not_delivered_again(
     assert len(box.got) == 3
 
 
-def test_a_group_begins_at_a_time(side: Side, producer: Producer, topic: str, group: str) -> None:
+def test_a_time_is_found_and_gone_to(
+    side: Side, producer: Producer, topic: str, group: str
+) -> None:
     fill(producer, topic, 8)
     time.sleep(1.1)
     moment = time.time()
     later = fill(producer, topic, 8, 8)
-    # A group that the broker has offsets of, as of every young topic, begins there.
-    box = Inbox()
+    # Brokers say 0 for every group of a young topic, so it has to be sought.
     puller = side.make(
         "LitePullConsumer", group, {topic: "*"}, start_from=StartFrom.TIMESTAMP, start_at=moment
     )
@@ -154,7 +155,6 @@ def test_a_group_begins_at_a_time(side: Side, producer: Producer, topic: str, gr
     found: list[Any] = []
     until(lambda: found.extend(side.do(puller.poll, 32, timeout=1.0)) or len(found) >= 8)
     assert sorted(message.body for message in found) == sorted(later)
-    assert not box.got
     with pytest.raises(ConfigError, match="start_at"):
         side.make("LitePullConsumer", group, {topic: "*"}, start_from=StartFrom.TIMESTAMP)
 

@@ -373,11 +373,15 @@ def test_average_shares_are_whole_equal_and_neighbouring(members: int) -> None:
 class Harness:
     """A consumer's state whose deliveries and spawned flows are kept in lists."""
 
-    def __init__(self, expression: str = "*", start_from: StartFrom = StartFrom.LAST) -> None:
+    def __init__(
+        self, expression: str = "*", start_from: StartFrom = StartFrom.LAST, start_at: int = 0
+    ) -> None:
         self.delivered: list[Any] = []
         self.spawned: list[Flow[Any]] = []
         self.client = client()
-        policy = group.ConsumerPolicy("group", start_from=start_from, cache_messages=2)
+        policy = group.ConsumerPolicy(
+            "group", start_from=start_from, start_at=start_at, cache_messages=2
+        )
         self.state = group.ConsumerState(
             self.client,
             policy,
@@ -423,6 +427,22 @@ def test_a_queue_whose_offset_is_unknown_is_not_begun() -> None:
         [reply(body={"consumerIdList": ["me"]}), reply(1), lost()],
     )
     assert not harness.state.queues
+
+
+def test_group_without_offset_may_begin_at_a_time() -> None:
+    harness = Harness(start_from=StartFrom.TIMESTAMP, start_at=1234)
+    _, effects = drive(
+        consume.rebalance(harness.state, "t"),
+        [
+            reply(body={"consumerIdList": ["me"]}),
+            *(reply(22), reply(fields={"offset": "3"})),
+            *(reply(22), reply(fields={"offset": "4"})),
+        ],
+    )
+    assert [effect.request.code for effect in effects] == [38, 14, 29, 14, 29]
+    assert effects[2].request.ext_fields["timestamp"] == "1234"
+    offsets = {queue.queue_id: each.next_offset for queue, each in harness.state.queues.items()}
+    assert offsets == {0: 3, 1: 4}
 
 
 def test_group_without_offset_may_begin_at_the_first_message() -> None:

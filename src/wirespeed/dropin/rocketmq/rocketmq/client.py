@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from wirespeed import _native
 from wirespeed import rocketmq as ours
@@ -276,8 +276,13 @@ def hashing_queue_selector(mq_size: int, msg: ReceivedMessage, arg: int) -> int:
     return int(arg) % mq_size
 
 
+C = TypeVar("C", bound="_Client")
+
+
 class _Client:
-    """Settings that hold from the next start on."""
+    """Settings that hold from the next start on, and what runs since."""
+
+    _client: Any = None
 
     def __init__(self, group_id: str | bytes) -> None:
         self._group_id = _text(group_id)
@@ -324,6 +329,32 @@ class _Client:
         """Tell RocketMQ's trace topic of each message, or do not."""
         self._traces = bool(message_trace)
 
+    def start(self) -> None:
+        """Connect."""
+        raise NotImplementedError
+
+    def shutdown(self) -> None:
+        """Let what runs finish, store offsets, leave, disconnect. Twice is fine."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def __enter__(self: C) -> C:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exec_type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def __del__(self) -> None:
+        if self._client is not None and not sys.is_finalizing():
+            self.shutdown()
+
     def _name_servers(self) -> str | None:
         if self._address:
             return self._address
@@ -357,18 +388,6 @@ class Producer(_Client):
         if max_message_size is not None:
             self.set_max_message_size(max_message_size)
 
-    def __enter__(self) -> Producer:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exec_type: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.shutdown()
-
     def set_timeout(self, timeout: int) -> None:
         """Set how many milliseconds a send may take."""
         self._options["timeout"] = timeout / 1000
@@ -400,16 +419,6 @@ class Producer(_Client):
         except WirespeedError as error:
             raise ProducerStartFailed(str(error)) from error
         self._client = client
-
-    def shutdown(self) -> None:
-        """Disconnect. Twice is fine."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
-            self.shutdown()
 
     def send_sync(self, msg: Message) -> SendResult:
         """Send and wait for the acknowledgement.
@@ -581,10 +590,6 @@ class TransactionMQProducer(Producer):
 
         self._options["checker"] = check
 
-    def __enter__(self) -> TransactionMQProducer:
-        self.start()
-        return self
-
     def send_message_in_transaction(
         self,
         message: Message,
@@ -634,6 +639,9 @@ class PushConsumer(_Client):
         self._callback: Callable[[ReceivedMessage], Any] | None = None
         self._options: dict[str, Any] = {}
         self._client: _OurPushConsumer | None = None
+
+    # Programs delete it from this class.
+    __del__ = _Client.__del__
 
     def set_message_model(self, message_model: MessageModel) -> None:
         """Set how the group shares messages."""
@@ -698,28 +706,6 @@ class PushConsumer(_Client):
             raise PushConsumerStartFailed(str(error)) from error
         self._client = client
 
-    def shutdown(self) -> None:
-        """Let running callbacks finish, store the offsets, leave the group. Twice is fine."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
-            self.shutdown()
-
-    def __enter__(self) -> PushConsumer:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exec_type: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.shutdown()
-
     def _register_callback(self, callback: Callable[[ReceivedMessage], Any]) -> None:
         self._callback = callback
 
@@ -742,18 +728,6 @@ class PullConsumer(_Client):
         self.offset_table: dict[str, int] = {}
         self._client: _OurAdmin | None = None
 
-    def __enter__(self) -> PullConsumer:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exec_type: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.shutdown()
-
     def start(self) -> None:
         """Connect.
 
@@ -768,16 +742,6 @@ class PullConsumer(_Client):
         except WirespeedError as error:
             raise PullConsumerStartFailed(str(error)) from error
         self._client = client
-
-    def shutdown(self) -> None:
-        """Disconnect. Twice is fine."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_client", None) is not None and not sys.is_finalizing():
-            self.shutdown()
 
     def _get_mq_key(self, mq: Any) -> str:
         return f"{_text(mq.topic)}@{mq.queueId}"
