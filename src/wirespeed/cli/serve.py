@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wirespeed.cli import exits
 from wirespeed.errors import ConfigError
@@ -51,6 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             help=f"port of the {name.upper()} (a free one)",
         )
+    parser.add_argument(
+        "--rocketmq-user",
+        action="append",
+        default=[],
+        metavar="KEY:SECRET",
+        help="an access key of the broker and its secret; may be repeated (anybody may ask it)",
+    )
+    parser.add_argument(
+        "--rocketmq-certificate",
+        metavar="FILE",
+        help="PEM file for clients that speak TLS to the name server and the broker",
+    )
+    parser.add_argument(
+        "--rocketmq-key", metavar="FILE", help="PEM file with the certificate's key"
+    )
+    parser.add_argument(
+        "--rocketmq-tls-only", action="store_true", help="turn clients away that do not speak TLS"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object on one line")
     parser.add_argument(
         "--until-eof", action="store_true", help="stop also when standard input ends"
@@ -73,6 +91,14 @@ def run(args: argparse.Namespace) -> int:
         "broker": args.broker_port,
         **{name: getattr(args, f"{name}_port") for name in _HTTP_SERVICES},
     }
+    options: dict[str, Any] = {
+        "rocketmq_users": dict(_user(text) for text in args.rocketmq_user),
+        "rocketmq_tls_only": args.rocketmq_tls_only,
+    }
+    if args.rocketmq_certificate or args.rocketmq_key:
+        if not (args.rocketmq_certificate and args.rocketmq_key):
+            raise ConfigError("--rocketmq-certificate and --rocketmq-key need each other")
+        options["rocketmq_tls"] = (args.rocketmq_certificate, args.rocketmq_key)
     stop = threading.Event()
     codes = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
     code = exits.OK
@@ -84,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     before = {number: signal.signal(number, on_signal) for number in codes}
     try:
-        with LocalCloud(only, args.host, ports) as cloud:
+        with LocalCloud(only, args.host, ports, **options) as cloud:
             announce(cloud, only, as_json=args.json)
             if args.until_eof:
                 threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
@@ -95,6 +121,13 @@ def run(args: argparse.Namespace) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code
+
+
+def _user(text: str) -> tuple[str, str]:
+    name, colon, secret = text.partition(":")
+    if not (name and colon and secret):
+        raise ConfigError(f"--rocketmq-user must be KEY:SECRET, not {text!r}")
+    return name, secret
 
 
 def announce(cloud: LocalCloud, services: list[str], *, as_json: bool) -> None:

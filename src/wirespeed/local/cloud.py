@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import socket
 import threading
 import warnings
@@ -55,9 +56,15 @@ class LocalCloud:
         ports: fixed ports by "namesrv", "broker", "cmq", "cos", "sqs" and "wcs"; free ones where
             none is given.
         delay_levels: seconds of RocketMQ's delay levels 1 and up; the real ones by default.
+        rocketmq_users: secret by access key of those who may ask RocketMQ's broker, which then
+            checks signatures; anybody may by default.
+        rocketmq_tls: paths of a certificate with its chain and of its key, in PEM, for clients
+            that speak TLS to the name server and the broker; without it they are turned away.
+        rocketmq_tls_only: whether those that do not speak it are turned away.
 
     Raises:
-        ConfigError: a service or port is unknown, or a port is not within 0..65535.
+        ConfigError: a service or port is unknown, a port is not within 0..65535, a user has no
+            name or no secret, or TLS is demanded and has no certificate.
     """
 
     access_key = ACCESS_KEY
@@ -76,11 +83,21 @@ class LocalCloud:
         ports: Mapping[str, int] | None = None,
         *,
         delay_levels: tuple[float, ...] | None = None,
+        rocketmq_users: Mapping[str, str] | None = None,
+        rocketmq_tls: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        rocketmq_tls_only: bool = False,
     ) -> None:
         self._services = tuple(services)
         self._host = host
         self._ports = dict(ports or {})
         self._delay_levels = delay_levels
+        self._rocketmq_users = dict(rocketmq_users or {})
+        self._rocketmq_tls = rocketmq_tls
+        self._rocketmq_tls_only = rocketmq_tls_only
+        if not all(name and secret for name, secret in self._rocketmq_users.items()):
+            raise ConfigError("rocketmq_users: each needs an access key and a secret")
+        if rocketmq_tls_only and rocketmq_tls is None:
+            raise ConfigError("rocketmq_tls_only needs rocketmq_tls")
         for service in self._services:
             if service not in SERVICES:
                 raise ConfigError(f"services: {service!r} is none of {', '.join(SERVICES)}")
@@ -105,7 +122,8 @@ class LocalCloud:
 
         Raises:
             ConfigError: CMQ, COS, SQS or WCS is wanted and the extra `local` is not installed.
-            ConfigError: the host's name has no address.
+            ConfigError: the host's name has no address, or the files of rocketmq_tls are not to
+                be had or no certificate and key.
             OSError: a port is taken or the host is no address of this machine.
         """
         with self._lock:
@@ -292,11 +310,18 @@ class LocalCloud:
                 self._urls[service] = await self._open_web(service)
 
     async def _open_rocketmq(self) -> None:
-        from .rocketmq import Broker, NameServer, Store
+        from .rocketmq import DELAY_LEVELS, Broker, NameServer, Store, Tls
 
+        tls = None
+        if self._rocketmq_tls is not None:
+            try:
+                tls = Tls(*self._rocketmq_tls, self._rocketmq_tls_only)
+            except OSError as error:
+                raise ConfigError(f"rocketmq_tls: {error}") from error
         store = Store()
-        self._name_server = NameServer(store)
-        self._broker = Broker(store, *([self._delay_levels] if self._delay_levels else []))
+        self._name_server = NameServer(store, tls)
+        levels = self._delay_levels or DELAY_LEVELS
+        self._broker = Broker(store, levels, self._rocketmq_users, tls)
         broker_port = await self._broker.server.start(self._host, self._ports.get("broker", 0))
         store.store_host = (_address(self._host), broker_port)
         self._name_server.broker_address = endpoint(self._host, broker_port)

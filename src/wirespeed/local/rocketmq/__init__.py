@@ -6,9 +6,10 @@ clients, and nothing else.
 
 from __future__ import annotations
 
-from .broker import Broker
+from .broker import DELAY_LEVELS, Broker
 from .namesrv import NameServer
 from .server import Server
 from .store import Store
+from .tls import Tls
 
-__all__ = ["Broker", "NameServer", "Server", "Store"]
+__all__ = ["DELAY_LEVELS", "Broker", "NameServer", "Server", "Store", "Tls"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ... import _native
 from . import codes
+from .access import Access
 from .administration import Administration
 from .clients import Clients
 from .namesrv import CLUSTER
@@ -25,6 +26,7 @@ from .store import (
     Topic,
     milliseconds,
 )
+from .tls import Tls
 from .transactions import Transactions
 
 REGION = "DefaultRegion"
@@ -59,13 +61,22 @@ class Broker:
     Args:
         store: where it keeps messages.
         delay_levels: seconds of each delay level; the real ones by default.
+        users: secret by access key of those who may ask; all may where there are none.
+        tls: what clients that speak TLS are shown; without it they are turned away.
 
     Attributes:
         server: listens for clients.
     """
 
-    def __init__(self, store: Store, delay_levels: tuple[float, ...] = DELAY_LEVELS) -> None:
-        self.server = Server(self.handle, self._lost)
+    def __init__(
+        self,
+        store: Store,
+        delay_levels: tuple[float, ...] = DELAY_LEVELS,
+        users: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
+    ) -> None:
+        self.server = Server(self.handle, self._lost, tls)
+        self._access = Access(users or {})
         self._store = store
         self._levels = delay_levels
         self._offsets: dict[tuple[str, str, int], int] = {}
@@ -110,6 +121,7 @@ class Broker:
 
     def handle(self, request: Request) -> Reply | None:
         """Answer one command."""
+        self._access.check(request)
         command = self._commands.get(request.code)
         if command is None:
             raise Refusal(codes.NOT_SUPPORTED, f" request type {request.code} not supported")

@@ -8,6 +8,7 @@ import re
 from . import codes
 from .server import Refusal, Reply, Request, Server
 from .store import DEFAULT_TOPIC, Store
+from .tls import Tls
 
 BROKER_NAME = "broker-a"
 CLUSTER = "DefaultCluster"
@@ -20,15 +21,16 @@ class NameServer:
 
     Args:
         store: where the topics are.
+        tls: what clients that speak TLS are shown; without it they are turned away.
 
     Attributes:
         broker_address: "host:port" of the broker; routes exist once it is set.
         server: listens for clients.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tls: Tls | None = None) -> None:
         self.broker_address = ""
-        self.server = Server(self.handle)
+        self.server = Server(self.handle, tls=tls)
         self._store = store
 
     def handle(self, request: Request) -> Reply | None:

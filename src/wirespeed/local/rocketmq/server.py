@@ -10,6 +10,7 @@ from typing import cast
 
 from ... import _native
 from . import codes
+from .tls import Opening, Tls
 
 _LOG = logging.getLogger("wirespeed.local")
 _REPLY_FLAG = 1
@@ -136,6 +137,10 @@ class Connection(asyncio.BufferedProtocol):
         self._server.connections.discard(self)
         self._server.on_lost(self)
 
+    def write_to(self, transport: asyncio.Transport) -> None:
+        """Write there from now on."""
+        self._transport = transport
+
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next bytes go."""
         return self._splitter.buffer()
@@ -233,6 +238,7 @@ class Server:
     Args:
         handler: answers a command; None when the answer comes later.
         on_lost: told of each connection that ended.
+        tls: what clients that speak TLS are shown; without it they are turned away.
 
     Attributes:
         connections: the clients that are connected.
@@ -240,10 +246,14 @@ class Server:
     """
 
     def __init__(
-        self, handler: Handler, on_lost: Callable[[Connection], None] = lambda connection: None
+        self,
+        handler: Handler,
+        on_lost: Callable[[Connection], None] = lambda connection: None,
+        tls: Tls | None = None,
     ) -> None:
         self.handler = handler
         self.on_lost = on_lost
+        self._tls = tls
         self.connections: set[Connection] = set()
         self.closing = False
         self._listener: asyncio.Server | None = None
@@ -257,9 +267,13 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port; 0 asks for a free one. OSError if that cannot be."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Connection(self), host, port)
+        self._listener = await loop.create_server(self._accept, host, port)
         found: int = self._listener.sockets[0].getsockname()[1]
         return found
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        connection = Connection(self)
+        return connection if self._tls is None else Opening(connection, self._tls)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""

@@ -180,9 +180,8 @@ def find(
         command = admin.query_request(
             topic, key, unique=unique, most=most, begin=now - _THREE_DAYS if unique else 0
         )
-        frame: Frame = yield Exchange(
-            address, client.signed(command), client.deadline(CONTROL_TIMEOUT)
-        )
+        admin.mark_query(client.signed(command), unique=unique)
+        frame: Frame = yield Exchange(address, command, client.deadline(CONTROL_TIMEOUT))
         if frame.code == codes.QUERY_NOT_FOUND:
             continue
         if frame.code != codes.SUCCESS:

@@ -199,7 +199,10 @@ def view_request(offset: int) -> Command:
 def query_request(
     topic: str, key: str, *, unique: bool, most: int, begin: int, end: int = _ENDLESS
 ) -> Command:
-    """Code 12: messages by a key, or by their unique id, stored between two times (ms)."""
+    """Code 12: messages by a key, or by their unique id, stored between two times (ms).
+
+    Once it is signed, `mark_query` completes it.
+    """
     return QueryCommand(
         codes.QUERY_MESSAGE,
         {
@@ -209,9 +212,15 @@ def query_request(
             "beginTimestamp": str(begin),
             "endTimestamp": str(end),
             "indexType": "U" if unique else "K",
-            "_UNIQUE_KEY_QUERY": "true" if unique else "false",
         },
     )
+
+
+def mark_query(command: Command, *, unique: bool) -> Command:
+    """Add to a code 12 request the field that no signature covers, and return it."""
+    assert command.ext_fields is not None
+    command.ext_fields["_UNIQUE_KEY_QUERY"] = "true" if unique else "false"
+    return command
 
 
 def cluster_request() -> Command:
