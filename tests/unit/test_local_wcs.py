@@ -285,3 +285,12 @@ def test_the_memory_limit(plain: Plain) -> None:
         assert plain.server.state.used == 0
     finally:
         plain.server.state.memory_limit = 4 << 30
+
+
+@pytest.mark.parametrize("operation", ["move", "copy"])
+def test_a_move_or_copy_onto_itself_keeps_the_object(plain: Plain, operation: str) -> None:
+    assert plain.form(b"kept", upload_token("b:k"))[0] == 200
+    entry = b64("b:k")
+    assert plain.manage("POST", f"/{operation}/{entry}/{entry}")[0] == 200
+    assert plain.server.content("b", "k") == b"kept"
+    assert plain.server.state.used == 4

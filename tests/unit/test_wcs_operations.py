@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
+import io
 import os
+import re
+import tarfile
+import threading
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scripted import Peer, ScriptedServer
 from wirespeed import wcs
 from wirespeed.errors import (
     ConfigError,
     IntegrityError,
     ObjectNotFound,
-    ServiceError,
 )
 from wirespeed.local import LocalCloud
-from wirespeed.wcs import operations
+from wirespeed.local.wcs import retrieval
+from wirespeed.wcs import operations, wire
 
 MIB = 1024 * 1024
 
@@ -73,8 +81,12 @@ def side(request: pytest.FixtureRequest, cloud: LocalCloud) -> Iterator[Side]:
     made.close()
 
 
-def ended(side: Side, identity: str) -> wcs.OperationStatus:
+def ended(side: Side, identity: str, seconds: float = 10) -> wcs.OperationStatus:
+    limit = time.monotonic() + seconds
     status: wcs.OperationStatus = side.do(side.client.operation_status(identity))
+    while not status.done and time.monotonic() < limit:
+        time.sleep(0.01)
+        status = side.do(side.client.operation_status(identity))
     assert status.done and status.operation_id == identity
     return status
 
@@ -92,16 +104,137 @@ def test_operations(side: Side) -> None:
     assert [item["code"] for item in status.items] == [4, 3]
     with pytest.raises(ObjectNotFound):
         side.do(side.client.operation_status("no-such"))
-    for begin in (
-        (
-            bucket.begin_fetch("http://h/x", "k"),
-            bucket.begin_compress(["b"], "all.zip"),
-        )
-        if side.loop
-        else ()
-    ):
-        with pytest.raises(ServiceError, match="local cloud has no"):
-            side.do(begin)
+
+
+def serve(peer: Peer) -> None:
+    """Answer as a web server would whose paths say how."""
+    while (asked := peer.read_request()) is not None:
+        path = asked[0].split(b" ")[1].decode()
+        if path == "/moved":
+            peer.answer(302, headers="Location: /docs/page%201.txt\r\n")
+        elif path == "/file":
+            peer.answer(302, headers="Location: file:///etc/hostname\r\n")
+        elif path == "/none":
+            peer.answer(404)
+        elif path == "/short":
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            return
+        elif path == "/drip":
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n")
+            while True:
+                peer.send(b"x")
+                time.sleep(0.02)
+        elif path == "/silent":
+            peer.wait_closed()
+            return
+        else:
+            peer.answer(body=b"page " + path.encode(), headers="Content-Type: text/x\r\n")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    with ScriptedServer(serve) as made:
+        yield made.url
+
+
+def test_a_url_is_fetched(side: Side, web: str) -> None:
+    bucket = side.bucket
+    body = b"page /docs/page%201.txt"
+    digest = hashlib.md5(body).hexdigest()
+    status = ended(side, side.do(bucket.begin_fetch(f"{web}/moved", "got", md5=digest)))
+    assert not status.failed and status.items[0]["fsize"] == len(body)
+    assert side.do(bucket.get("got")) == body
+    assert side.do(bucket.stat("got")).mime_type == "text/x"
+    # The key is the last part of the path where none is given, behind the prefix where one is.
+    url, films = wire.encode(f"{web}/docs/page 1.txt"), wire.encode("films")
+    jobs = [f"fetchURL/{url}/bucket/{films}", f"fetchURL/{url}/bucket/{films}/prefix/cC8="]
+    assert not ended(side, side.do(side.client.begin("fetch", jobs))).failed
+    assert {"page 1.txt", "p/page 1.txt"} <= side.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/none", "answered 404"),
+        ("/short", "4 of 9 bytes"),
+        ("/file", "could not be read|not allowed|302"),
+        ("/drip", "everything in 0.3 s"),
+        ("/silent", "timed out"),
+        ("/large", "more than 3 bytes"),
+        ("/other", "another MD5"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched(
+    side: Side, web: str, path: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "SECONDS", 0.3)
+    if path == "/large":
+        monkeypatch.setattr(retrieval, "SIZE_LIMIT", 3)
+    before = side.keys()
+    status = ended(side, side.do(side.bucket.begin_fetch(web + path, "k", md5="0" * 32)))
+    assert status.failed and re.search(words, status.items[0]["error"])
+    assert side.keys() == before
+
+
+def test_what_is_no_url_is_not_fetched(side: Side) -> None:
+    films = wire.encode("films")
+    for url in ("file:///etc/hostname", "ftp://h/x", "http://", "http://h:99999/", "gopher://h/x"):
+        job = f"fetchURL/{wire.encode(url)}/bucket/{films}"
+        status = ended(side, side.do(side.client.begin("fetch", [job])))
+        assert status.failed and "no URL" in status.items[0]["error"], url
+    job = f"fetchURL/{wire.encode('http://h/x')}/bucket/{films}/decompression/zip"
+    assert ended(side, side.do(side.client.begin("fetch", [job]))).failed
+
+
+def test_what_was_fetched_before_a_reset_is_not_stored(side: Side, cloud: LocalCloud) -> None:
+    go_on = threading.Event()
+
+    def wait(peer: Peer) -> None:
+        peer.read_request()
+        assert go_on.wait(10)
+        peer.answer(body=b"late")
+
+    with ScriptedServer(wait) as slow:
+        identity = side.do(side.bucket.begin_fetch(slow.url, "late"))
+        status = side.do(side.client.operation_status(identity))
+        assert (status.code, status.done) == (2, False)
+        cloud.reset()
+        go_on.set()
+        status = ended(side, identity)
+    assert status.failed and status.items[0]["error"] == "the local cloud was reset"
+    side.do(side.bucket.put("k", b""))
+    assert side.keys() == {"k"}
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+def test_objects_are_packed(side: Side, form: str) -> None:
+    large = os.urandom(5 * MIB)
+    side.do(side.bucket.put("logs/ü", large))
+    begun = side.bucket.begin_compress(["a", "logs/ü"], f"all.{form}", format=form)
+    assert not ended(side, side.do(begun)).failed
+    packed = io.BytesIO(side.do(side.bucket.get(f"all.{form}")))
+    if form == "zip":
+        with zipfile.ZipFile(packed) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+    else:
+        with tarfile.open(fileobj=packed, mode="r:gz" if form == "tar.gz" else "r:") as tar:
+            members = [(each.name, tar.extractfile(each)) for each in tar.getmembers()]
+            found = {name: file.read() for name, file in members if file is not None}
+    assert found == {"a": b"a", "logs/ü": large}
+    status = ended(side, side.do(side.bucket.begin_compress(["a", "none"], "x")))
+    assert status.failed and status.items[0]["error"] == "file not found"
+
+
+def test_a_playlist_is_deleted_with_its_segments(side: Side) -> None:
+    bucket = side.bucket
+    side.do(bucket.put("logs/list.m3u8", b"#EXTM3U\n#EXTINF:9,\n1\nnone.ts\n2\n"))
+    assert not ended(side, side.do(bucket.begin_delete_playlist("logs/list.m3u8"))).failed
+    assert side.keys() == {"a", "b"}
+
+
+def test_a_move_onto_itself_keeps_the_object(side: Side) -> None:
+    assert not ended(side, side.do(side.bucket.begin_move("a", "a"))).failed
+    assert side.do(side.bucket.get("a")) == b"a"
 
 
 def test_processing_and_recordings(side: Side) -> None:

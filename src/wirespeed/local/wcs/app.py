@@ -313,6 +313,8 @@ class _Face:
         source = decode_entry(request.path_params["source"])
         target = decode_entry(request.path_params["target"])
         stored = self._state.get(*source)
+        if source == target:
+            return reply({"code": 200, "message": "done"})
         if request.url.path.startswith("/copy/"):
             self._state.reserve(stored.size)
             try:

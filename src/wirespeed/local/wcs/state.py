@@ -161,16 +161,19 @@ class State:
     Attributes:
         buckets: objects by key, by bucket; a bucket exists from its first object on.
         blocks: unfinished blocks by context.
+        age: how often everything was forgotten.
     """
 
     def __init__(self, memory_limit: int = 4 << 30) -> None:
         self.memory_limit = memory_limit
+        self.age = 0
         self.buckets: dict[str, dict[str, StoredObject]] = {}
         self.blocks: dict[str, Block] = {}
         self.used = 0
 
     def clear(self) -> None:
         """Forget everything."""
+        self.age += 1
         self.buckets.clear()
         self.blocks.clear()
         self.used = 0
