@@ -37,7 +37,7 @@ class WcsServer:
 
     def content(self, bucket: str, key: str) -> bytes:
         """Return an object's bytes."""
-        return b"".join(self.state.buckets[bucket][key].chunks)
+        return self.state.buckets[bucket][key].content.read()
 
     def close(self) -> None:
         """Stop the server."""

@@ -193,18 +193,18 @@ def test_attributes_listing_and_deletion(side: Side) -> None:
 def test_many_queues_are_listed_by_pages(side: Side, cloud: LocalCloud) -> None:
     prefix = f"many-{next(numbers)}"
     for number in range(205):
-        cloud._states["cmq"].queues[f"{prefix}-{number}"] = None
+        cloud._vault.states["cmq"].queues[f"{prefix}-{number}"] = None
     try:
-        cloud._states["cmq"].queues = {
+        cloud._vault.states["cmq"].queues = {
             name: type("Q", (), {"queue_id": name, "gone": True, "wake": lambda self: None})()
             if queue is None
             else queue
-            for name, queue in cloud._states["cmq"].queues.items()
+            for name, queue in cloud._vault.states["cmq"].queues.items()
         }
         assert len(side.do(side.client.list_queues(prefix))) == 205
     finally:
         for number in range(205):
-            del cloud._states["cmq"].queues[f"{prefix}-{number}"]
+            del cloud._vault.states["cmq"].queues[f"{prefix}-{number}"]
 
 
 def test_a_topic_delivers_to_queues_by_tags(side: Side) -> None:

@@ -214,7 +214,7 @@ def test_an_upload_goes_on_where_it_ended(side: Side, cloud: LocalCloud, tmp_pat
     upload = side.bucket.upload_file
     with pytest.raises(RuntimeError, match="enough"):
         side.do(upload(path, "k", workers=1, progress=stop))
-    (unfinished,) = cloud._states["cos"].bucket("b-10001").uploads.values()
+    (unfinished,) = cloud._vault.states["cos"].bucket("b-10001").uploads.values()
     before = dict(unfinished.parts)
     assert len(before) >= 1
     assert side.do(upload(path, "k")).verified

@@ -70,21 +70,21 @@ def test_move(side: Side, cloud: LocalCloud) -> None:
         side.do(side.bucket.stat("дир/a"))
     side.do(side.bucket.move("b 中", "c", bucket="other"))
     assert side.do(side.client.bucket("other").stat("c")).size == 5
-    assert cloud._states["wcs"].used == 5
+    assert cloud._vault.states["wcs"].used == 5
 
 
 def test_copy(side: Side, cloud: LocalCloud) -> None:
     side.do(side.bucket.put("a", b"bytes"))
     side.do(side.bucket.copy("a", "b"))
     assert {side.do(side.bucket.stat(key)).size for key in "ab"} == {5}
-    assert cloud._states["wcs"].used == 10
+    assert cloud._vault.states["wcs"].used == 10
     side.do(side.bucket.put("c", b"others"))
     for call in (side.bucket.copy, side.bucket.move):
         with pytest.raises(Conflict):
             side.do(call("a", "c"))
         with pytest.raises(ObjectNotFound):
             side.do(call("none", "d"))
-    assert cloud._states["wcs"].used == 16
+    assert cloud._vault.states["wcs"].used == 16
 
 
 def test_set_deadline(side: Side) -> None:

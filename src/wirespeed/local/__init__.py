@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .cloud import SERVICES, LocalCloud
+from .cloud import LocalCloud
 from .faults import Fault, Faults, Logged
+from .services import SERVICES
 
 __all__ = ["SERVICES", "Fault", "Faults", "LocalCloud", "Logged"]

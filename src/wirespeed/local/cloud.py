@@ -8,21 +8,20 @@ import os
 import socket
 import threading
 import warnings
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ClosedError, ConfigError
 from .addresses import endpoint
 from .faults import Faults, Faulty
+from .services import HTTP_SERVICES, SERVICES
+from .vault import Vault
 
 if TYPE_CHECKING:
     from .rocketmq import Broker, NameServer
     from .web import Web
-
-HTTP_SERVICES = ("cmq", "cos", "sqs", "wcs")
-SERVICES = ("rocketmq", *HTTP_SERVICES)
-"""The services that there are."""
 
 ACCESS_KEY = "local"
 SECRET_KEY = "local-secret"
@@ -39,7 +38,7 @@ _Result = TypeVar("_Result")
 
 
 class LocalCloud:
-    """RocketMQ's name server and broker, CMQ, COS, SQS and WCS, on this machine and in memory.
+    """RocketMQ's name server and broker, CMQ, COS, SQS and WCS, on this machine.
 
     ```python
     with LocalCloud() as cloud:
@@ -55,6 +54,9 @@ class LocalCloud:
             password worth the name, at any but a loopback address.
         ports: fixed ports by "namesrv", "broker", "cmq", "cos", "sqs" and "wcs"; free ones where
             none is given.
+        directory: folder in which the cloud keeps what it holds: SQLite and files. Whatever was
+            acknowledged is there again at the next start, even if the process was killed. Without
+            one it is kept in memory.
         delay_levels: seconds of RocketMQ's delay levels 1 and up; the real ones by default.
         rocketmq_users: secret by access key of those who may ask RocketMQ's broker, which then
             checks signatures; anybody may by default.
@@ -82,6 +84,7 @@ class LocalCloud:
         host: str = "127.0.0.1",
         ports: Mapping[str, int] | None = None,
         *,
+        directory: str | os.PathLike[str] | None = None,
         delay_levels: tuple[float, ...] | None = None,
         rocketmq_users: Mapping[str, str] | None = None,
         rocketmq_tls: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
@@ -90,6 +93,7 @@ class LocalCloud:
         self._services = tuple(services)
         self._host = host
         self._ports = dict(ports or {})
+        self._directory = None if directory is None else Path(directory)
         self._delay_levels = delay_levels
         self._rocketmq_users = dict(rocketmq_users or {})
         self._rocketmq_tls = rocketmq_tls
@@ -113,7 +117,7 @@ class LocalCloud:
         self._name_server: NameServer | None = None
         self._broker: Broker | None = None
         self._webs: dict[str, Web] = {}
-        self._states: dict[str, Any] = {}
+        self._vault: Vault | None = None
         self._urls: dict[str, str] = {}
         self._namesrv = ""
 
@@ -124,7 +128,9 @@ class LocalCloud:
             ConfigError: CMQ, COS, SQS or WCS is wanted and the extra `local` is not installed.
             ConfigError: the host's name has no address, or the files of rocketmq_tls are not to
                 be had or no certificate and key.
-            OSError: a port is taken or the host is no address of this machine.
+            ConfigError: another cloud uses the directory, or it holds something else.
+            OSError: a port is taken, the host is no address of this machine, or the directory
+                cannot be written to.
         """
         with self._lock:
             if self._thread is not None:
@@ -147,7 +153,10 @@ class LocalCloud:
         return self
 
     def close(self) -> None:
-        """Stop the services and forget what they held. A second call does nothing."""
+        """Stop the services; without a directory what they held is gone.
+
+        A second call does nothing.
+        """
         with self._lock:
             if self._thread is not None:
                 self._stop()
@@ -235,6 +244,52 @@ class LocalCloud:
             self._run(self._reset(), _STOP_SECONDS)
             self.faults.clear()
 
+    def travel(self, seconds: float) -> None:
+        """Move the services' clock ahead: delays, leases and deadlines end that much sooner.
+
+        Args:
+            seconds: how far, 0 to ten years.
+
+        Raises:
+            ConfigError: `seconds` is out of these limits.
+            ClosedError: the cloud does not run.
+        """
+        self._in_vault(lambda vault: vault.travel(seconds))
+
+    def snapshot(self, name: str = "default") -> None:
+        """Remember all that the services hold now; a snapshot of that name is replaced.
+
+        With a directory, snapshots outlive the process too. What clients hold, such as
+        connections and who consumes, is no part of it.
+
+        Args:
+            name: what to call it, 1 to 100 characters.
+
+        Raises:
+            ConfigError: the name is not of these lengths.
+            ClosedError: the cloud does not run.
+        """
+        self._in_vault(lambda vault: vault.take_snapshot(name))
+
+    def restore(self, name: str = "default") -> None:
+        """Let the services hold what they held at a snapshot, and nothing else.
+
+        Raises:
+            ConfigError: there is no snapshot of that name.
+            ClosedError: the cloud does not run.
+        """
+        self._in_vault(lambda vault: vault.restore_snapshot(name))
+
+    def _in_vault(self, call: Callable[[Vault], _Result]) -> _Result:
+        async def carry_out() -> _Result:
+            assert self._vault is not None
+            return call(self._vault)
+
+        with self._lock:
+            if self._thread is None:
+                raise ClosedError("the local cloud does not run")
+            return self._run(carry_out(), _START_SECONDS)
+
     def __enter__(self) -> LocalCloud:
         return self.start()
 
@@ -303,6 +358,7 @@ class LocalCloud:
             thread.join(_STOP_SECONDS)
 
     async def _open(self) -> None:
+        self._vault = Vault(self._directory)
         if "rocketmq" in self._services:
             await self._open_rocketmq()
         for service in HTTP_SERVICES:
@@ -310,7 +366,7 @@ class LocalCloud:
                 self._urls[service] = await self._open_web(service)
 
     async def _open_rocketmq(self) -> None:
-        from .rocketmq import DELAY_LEVELS, Broker, NameServer, Store, Tls
+        from .rocketmq import DELAY_LEVELS, Broker, NameServer, Store, Tls, Watched
 
         tls = None
         if self._rocketmq_tls is not None:
@@ -318,10 +374,15 @@ class LocalCloud:
                 tls = Tls(*self._rocketmq_tls, self._rocketmq_tls_only)
             except OSError as error:
                 raise ConfigError(f"rocketmq_tls: {error}") from error
-        store = Store()
+        vault = self._vault
+        assert vault is not None
+        store = Store(clock=vault.clock, journal=vault.journal("rocketmq"))
         self._name_server = NameServer(store, tls)
         levels = self._delay_levels or DELAY_LEVELS
         self._broker = Broker(store, levels, self._rocketmq_users, tls)
+        watch = Watched(self.faults, vault.commit)
+        self._broker.server.watch = self._name_server.server.watch = watch
+        vault.add("rocketmq", self._broker)
         broker_port = await self._broker.server.start(self._host, self._ports.get("broker", 0))
         store.store_host = (_address(self._host), broker_port)
         self._name_server.broker_address = endpoint(self._host, broker_port)
@@ -336,17 +397,19 @@ class LocalCloud:
             face = importlib.import_module(f".{service}", __package__)
         except ImportError as error:
             raise ConfigError(_NEEDS_EXTRA.format(service.upper())) from error
-        state = self._states[service] = face.State()
+        vault = self._vault
+        assert vault is not None
+        clock = vault.clock if service == "cmq" else vault.clock.now
+        state = face.State(clock, vault.journal(service))
+        vault.add(service, state)
         app = face.create_app(state, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
-        faulty = Faulty(app, service, self.faults)
+        faulty = Faulty(app, service, self.faults, vault.commit)
         web = self._webs[service] = Web(faulty, service.upper())
         return await web.start(self._host, self._ports.get(service, 0))
 
     async def _reset(self) -> None:
-        if self._broker is not None:
-            self._broker.reset()
-        for state in self._states.values():
-            state.clear()
+        if self._vault is not None:
+            self._vault.clear()
 
     async def _shut(self) -> None:
         for web in self._webs.values():
@@ -360,7 +423,9 @@ class LocalCloud:
             await web.close()
         self._name_server = self._broker = None
         self._webs.clear()
-        self._states.clear()
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
 
 
 def _address(host: str) -> str:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import itertools
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..config import whole
 from ..errors import ConfigError
+from .clock import skew
+from .services import SERVICES
 
-KINDS = ("drop", "delay", "cut", "status", "corrupt")
+KINDS = ("drop", "delay", "cut", "status", "throttle", "corrupt", "skew")
 """What a fault can do; see `Faults.add`."""
 
 _LOGGED = 1000
 _LOOKED_AT = 64 * 1024
 _LONGEST = 3600.0
+_FARTHEST = 86_400.0
+_THROTTLED = {
+    "cmq": (200, b'{"code":4420,"message":"qps throttling","requestId":"0"}'),
+    "cos": (429, b'{"code":-71,"message":"ERROR_PROXY_RATE_LIMIT","request_id":""}'),
+    "sqs": (
+        400,
+        b'{"__type":"com.amazonaws.sqs#RequestThrottled","message":"The request was throttled."}',
+    ),
+    "wcs": (429, b'{"code":429,"message":"too many requests"}'),
+}
+"""Status and body of an answer to a client that asks too often."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -43,6 +57,7 @@ class Fault:
     probability: float
     count: int | None
     hits: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +66,14 @@ class Logged:
 
     Attributes:
         service: such as "sqs".
-        method: such as "POST".
-        path: the path, without the query, which may hold a signature.
-        status: the status of the answer; 0 where there was none.
+        method: such as "POST"; of RocketMQ the name of the command, such as "SEND_MESSAGE_V2".
+        path: the path, without the query, which may hold a signature; of RocketMQ the topic or
+            group.
+        status: the status of the answer, 0 where there was none; of RocketMQ the response code.
         seconds: how long it took until the answer began.
         fault: the kind of fault that struck it, or "".
+        time: when the answer began, seconds since 1970 by the machine's clock.
+        number: which request it is, from 1 on.
     """
 
     service: str
@@ -64,15 +82,25 @@ class Logged:
     status: int
     seconds: float
     fault: str
+    time: float = field(default_factory=time.time)
+    number: int = 0
 
 
 class Faults:
-    """The faults of a cloud, and its request log. May be used from any thread."""
+    """The faults of a cloud, and its request log. May be used from any thread.
+
+    Attributes:
+        armed: whether there is any fault.
+    """
 
     def __init__(self) -> None:
+        self.armed = False
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._numbers = itertools.count(1)
         self._log: collections.deque[Logged] = collections.deque(maxlen=_LOGGED)
+        self._logged = 0
+        self._counts: collections.Counter[str] = collections.Counter()
 
     def add(
         self,
@@ -81,21 +109,25 @@ class Faults:
         operation: str = "",
         *,
         seconds: float = 1.0,
-        status: int = 503,
+        status: int | None = None,
         probability: float = 1.0,
         count: int | None = None,
     ) -> Fault:
-        """Let requests to an HTTP service go wrong.
+        """Let requests go wrong.
 
         Args:
             kind: "drop" closes the connection and carries nothing out; "cut" carries the request
                 out and closes the connection in the middle of the answer; "delay" waits first;
-                "status" answers without carrying it out; "corrupt" changes one byte of the answer.
-            service: "cmq", "cos", "sqs" or "wcs"; any where it is "".
+                "status" answers without carrying it out; "throttle" answers as the service does
+                when it is asked too often; "corrupt" changes one byte of the answer; "skew" lets
+                the service's clock be wrong while it carries the request out.
+            service: "cmq", "cos", "rocketmq", "sqs" or "wcs"; any where it is "".
             operation: a word of the request's path, its X-Amz-Target or the first 64 KiB of its
-                body, such as "SendMessage" or "mkblk"; any request where it is "".
-            seconds: how long "delay" waits, 0 to 3600.
-            status: what "status" answers, 400 to 599.
+                body, such as "SendMessage" or "mkblk"; of RocketMQ a word of the command's name or
+                its fields, such as "SEND_MESSAGE" or a topic; any request where it is "".
+            seconds: how long "delay" waits, 0 to 3600; how far ahead "skew" is, -86400 to 86400.
+            status: what "status" answers: 400 to 599, by default 503; of RocketMQ a response
+                code, 1 to 32767, by default 1.
             probability: how likely a request is struck, 0 to 1.
             count: how many requests are struck; None: without end.
 
@@ -104,34 +136,56 @@ class Faults:
         """
         if kind not in KINDS:
             raise ConfigError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-        whole(status, "status", 400, 599)
+        if service == "rocketmq":
+            status = whole(1 if status is None else status, "status", 1, 32767)
+        else:
+            status = whole(503 if status is None else status, "status", 400, 599)
         if not 0 <= probability <= 1:
             raise ConfigError(f"probability must be from 0 to 1, not {probability}")
-        if not 0 <= seconds <= _LONGEST:
-            raise ConfigError(f"seconds must be from 0 to {_LONGEST:.0f}, not {seconds}")
+        low, high = (-_FARTHEST, _FARTHEST) if kind == "skew" else (0.0, _LONGEST)
+        if not low <= seconds <= high:
+            raise ConfigError(f"seconds must be from {low:.0f} to {high:.0f}, not {seconds}")
+        if service not in ("", *SERVICES):
+            raise ConfigError(f"service must be one of {', '.join(SERVICES)}, not {service!r}")
         if count is not None:
             whole(count, "count", 1, 2**53)
         fault = Fault(kind, service, operation, seconds, status, probability, count)
+        fault.number = next(self._numbers)
         with self._lock:
             self._faults.append(fault)
+            self.armed = True
         return fault
+
+    def active(self) -> list[Fault]:
+        """Return the faults that have not ended, the oldest first."""
+        with self._lock:
+            return list(self._faults)
 
     def remove(self, fault: Fault) -> None:
         """End a fault. One that has ended already is fine."""
         with self._lock:
-            if fault in self._faults:
-                self._faults.remove(fault)
+            self._end(fault)
+
+    def _end(self, fault: Fault) -> None:
+        self._faults = [each for each in self._faults if each is not fault]
+        self.armed = bool(self._faults)
 
     def clear(self) -> None:
         """End all faults, and forget the log."""
         with self._lock:
             self._faults.clear()
+            self.armed = False
             self._log.clear()
 
-    def requests(self) -> list[Logged]:
-        """Return the last 1,000 requests to HTTP services, oldest first."""
+    def requests(self, after: int = 0) -> list[Logged]:
+        """Return the last 1,000 requests, oldest first, that have a number past `after`."""
         with self._lock:
-            return list(self._log)
+            return [entry for entry in self._log if entry.number > after]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests each service has had since it began."""
+        with self._lock:
+            return dict(self._counts)
 
     def strike(self, service: str, text: str) -> Fault | None:
         """Return the first fault that strikes a request of this text, and count it."""
@@ -143,14 +197,16 @@ class Faults:
                     continue
                 fault.hits += 1
                 if fault.hits == fault.count:
-                    self._faults.remove(fault)
+                    self._end(fault)
                 return fault
         return None
 
     def log(self, entry: Logged) -> None:
-        """Take note of a request."""
+        """Take note of a request, and give it its number."""
         with self._lock:
-            self._log.append(entry)
+            self._logged += 1
+            self._counts[entry.service] += 1
+            self._log.append(replace(entry, number=self._logged))
 
 
 class Faulty:
@@ -160,12 +216,14 @@ class Faulty:
         app: the application.
         service: its name.
         faults: what may go wrong.
+        commit: writes down what a request did, before it is answered.
     """
 
-    def __init__(self, app: App, service: str, faults: Faults) -> None:
+    def __init__(self, app: App, service: str, faults: Faults, commit: Callable[[], None]) -> None:
         self._app = app
         self._service = service
         self._faults = faults
+        self._commit = commit
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Carry a request out, or let it go wrong."""
@@ -176,7 +234,9 @@ class Faulty:
         async def again() -> Message:
             return pending.pop() if pending else await receive()
 
-        fault = self._faults.strike(self._service, _text(scope, first))
+        fault = None
+        if self._faults.armed:
+            fault = self._faults.strike(self._service, _text(scope, first))
         kind = "" if fault is None else fault.kind
         status = 0
         noted = False
@@ -193,6 +253,7 @@ class Faulty:
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                self._commit()
                 status = message["status"]
             else:
                 # Before the answer is whole: who got it finds it in the log.
@@ -222,8 +283,16 @@ class Faulty:
             await send({"type": "http.response.start", "status": fault.status, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
+        if kind == "throttle":
+            status, text = _THROTTLED[self._service]
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": text})
+            return
         if fault is not None and kind == "delay":
             await asyncio.sleep(fault.seconds)
+        if fault is not None and kind == "skew":
+            skew(fault.seconds)
         if kind not in ("cut", "corrupt"):
             await self._app(scope, receive, send)
             return

@@ -9,7 +9,16 @@ from typing import Any
 
 from .delivery import deliver
 from .refusal import Refusal, bad_parameter
-from .state import DeadLetters, Queue, State, StoredMessage, Subscription, Topic, new_message_id
+from .state import (
+    DeadLetters,
+    Delivery,
+    Queue,
+    State,
+    StoredMessage,
+    Subscription,
+    Topic,
+    new_message_id,
+)
 
 Fields = dict[str, str]
 Reply = dict[str, Any]
@@ -38,7 +47,6 @@ class Actions:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._deleted: dict[str, float] = {}
         self._actions: dict[str, Callable[[Fields], Reply | Awaitable[Reply]]] = {
             "BatchDeleteMessage": self._delete_messages,
             "BatchPublishMessage": self._publish_many,
@@ -90,16 +98,17 @@ class Actions:
         name = name_of(fields, "queueName")
         attributes = queue_numbers(fields)
         self._check_new(name, "queue", self._state.queues)
-        queue = Queue(name, attributes, self._state.now())
+        queue = Queue(name, attributes, self._state.now(), self._state.journal)
         queue.dead_letters = self._dead_letters(queue, fields)
         self._state.queues[name] = queue
+        self._state.journal.save(queue)
         return {"queueId": queue.queue_id}
 
     def _check_new(self, name: str, kind: str, there: object) -> None:
         assert isinstance(there, dict)
         if name in there:
             raise Refusal(4460, f"the {kind} {name} exists already")
-        if self._state.now() < self._deleted.get(f"{kind} {name}", 0) + RECREATE_SECONDS:
+        if self._state.now() < self._state.deleted.get(f"{kind} {name}", 0) + RECREATE_SECONDS:
             raise Refusal(6040, f"the {kind} {name} was deleted less than 30 seconds ago")
 
     def _delete_queue(self, fields: Fields) -> Reply:
@@ -107,9 +116,8 @@ class Actions:
         if self._sources(queue):
             raise Refusal(4000, "(10750)a dead letter queue in use is not allowed to be deleted")
         del self._state.queues[queue.name]
-        self._deleted[f"queue {queue.name}"] = self._state.now()
-        queue.gone = True
-        queue.wake()
+        self._state.deleted[f"queue {queue.name}"] = self._state.now()
+        queue.drop()
         return {}
 
     def _get_queue(self, fields: Fields) -> Reply:
@@ -121,6 +129,7 @@ class Actions:
         queue.attributes.update(queue_numbers(fields))
         queue.dead_letters = dead_letters or queue.dead_letters
         queue.modified = self._state.now()
+        self._state.journal.save(queue)
         queue.wake()
         return {}
 
@@ -181,6 +190,7 @@ class Actions:
         if queue.dead_letters is None:
             raise Refusal(4000, "(10730)deadLetter queue not exist")
         queue.dead_letters = None
+        self._state.journal.save(queue)
         return {}
 
     def _rewind(self, fields: Fields) -> Reply:
@@ -261,13 +271,17 @@ class Actions:
         self._check_new(name, "topic", self._state.topics)
         now = self._state.now()
         topic = self._state.topics[name] = Topic(name, kind == 1, size, now, now)
+        self._state.journal.save(topic)
         return {"topicId": topic.topic_id}
 
     def _delete_topic(self, fields: Fields) -> Reply:
         topic = self._topic(fields)
+        self._state.journal.drop(topic)
+        for each in topic.subscriptions.values():
+            self._state.journal.drop(each)
         topic.subscriptions.clear()
         del self._state.topics[topic.name]
-        self._deleted[f"topic {topic.name}"] = self._state.now()
+        self._state.deleted[f"topic {topic.name}"] = self._state.now()
         return {}
 
     def _get_topic(self, fields: Fields) -> Reply:
@@ -287,6 +301,7 @@ class Actions:
         topic = self._topic(fields)
         topic.max_size = number(fields, "maxMsgSize", 1024, BATCH_BYTES, topic.max_size)
         topic.modified = self._state.now()
+        self._state.journal.save(topic)
         return {}
 
     def _list_topics(self, fields: Fields) -> Reply:
@@ -316,7 +331,7 @@ class Actions:
             ids.append(message_id)
             for each in topic.subscriptions.values():
                 if each.wants(tags, key, by_tags=topic.by_tags):
-                    deliver(self._state, topic, each, message_id, body, tags)
+                    deliver(self._state, Delivery(topic.name, each.name, message_id, body, tags))
         return ids
 
     # ---- subscriptions ----
@@ -345,12 +360,15 @@ class Actions:
             raise Refusal(4490, f"the subscription {name} exists already")
         now = self._state.now()
         made = topic.subscriptions[name] = Subscription(
-            name, protocol, endpoint, strategy, content, tags, keys, now, now
+            name, protocol, endpoint, strategy, content, tags, keys, now, now, topic=topic.name
         )
+        self._state.journal.save(made)
         return {"subscriptionId": made.subscription_id}
 
     def _unsubscribe(self, fields: Fields) -> Reply:
-        del self._topic(fields).subscriptions[self._subscription(fields).name]
+        found = self._subscription(fields)
+        del self._topic(fields).subscriptions[found.name]
+        self._state.journal.drop(found)
         return {}
 
     def _get_subscription(self, fields: Fields) -> Reply:
@@ -380,10 +398,13 @@ class Actions:
         found.tags = tags_of(fields, "filterTag") or found.tags
         found.keys = keys_of(fields) or found.keys
         found.modified = self._state.now()
+        self._state.journal.save(found)
         return {}
 
     def _clear_tags(self, fields: Fields) -> Reply:
-        self._subscription(fields).tags = []
+        found = self._subscription(fields)
+        found.tags = []
+        self._state.journal.save(found)
         return {}
 
     def _list_subscriptions(self, fields: Fields) -> Reply:

@@ -6,10 +6,13 @@ import asyncio
 import itertools
 import json
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from ..clock import Clock
+from ..journal import Journal, Kept, Packed
+from .delivery import deliver
 from .refusal import Refusal
 
 QUEUE_DEFAULTS = {
@@ -45,6 +48,12 @@ class StoredMessage:
     first_received: float = 0.0
     receives: int = 0
     deleted_at: float | None = None
+    queue: str = ""
+    """The queue it is in."""
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("message", {name: getattr(self, name) for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,10 @@ class Queue:
         name: its name.
         attributes: what its creator set.
         now: the time, seconds since 1970.
+        journal: where it says what it keeps.
     """
 
-    def __init__(self, name: str, attributes: dict[str, int], now: float) -> None:
+    def __init__(self, name: str, attributes: dict[str, int], now: float, journal: Journal) -> None:
         self.name = name
         self.queue_id = new_id("queue")
         self.attributes = {**QUEUE_DEFAULTS, **attributes}
@@ -89,6 +99,43 @@ class Queue:
         self.gone = False
         self._handles: dict[str, StoredMessage] = {}
         self._waiting: set[asyncio.Future[None]] = set()
+        self._journal = journal
+
+    def pack(self) -> Packed:
+        """Return it as it is written down, but for its messages."""
+        rule = self.dead_letters
+        return Packed(
+            "queue",
+            {
+                "name": self.name,
+                "queue_id": self.queue_id,
+                "attributes": self.attributes,
+                "created": self.created,
+                "modified": self.modified,
+                "dead_letters": rule and [rule.target.name, rule.most_receives, rule.oldest],
+            },
+        )
+
+    def restore(self, message: StoredMessage) -> None:
+        """Take a message back that was written down."""
+        self.messages.append(message)
+        if message.handle:
+            self._handles[message.handle] = message
+
+    def drop(self) -> None:
+        """Keep nothing any more, and tell those who wait."""
+        self._journal.drop(self)
+        for message in self.messages:
+            self._journal.drop(message)
+        self.gone = True
+        self.wake()
+
+    def clear(self) -> None:
+        """Drop all messages."""
+        for message in self.messages:
+            self._journal.drop(message)
+        self.messages.clear()
+        self._handles.clear()
 
     def put(self, body: str, now: float, delay: float = 0.0) -> str:
         """Store a message; return its id."""
@@ -100,9 +147,15 @@ class Queue:
         if living >= self.attributes["maxMsgHeapNum"]:
             raise Refusal(4410, "the queue is full of messages that were not received")
         message = StoredMessage(body, now, now + delay)
-        self.messages.append(message)
-        self.wake()
+        self.append(message)
         return message.message_id
+
+    def append(self, message: StoredMessage) -> None:
+        """Take a message."""
+        message.queue = self.name
+        self.messages.append(message)
+        self._journal.save(message)
+        self.wake()
 
     def take(self, count: int, now: float) -> list[StoredMessage]:
         """Hand out up to `count` messages that may be received now."""
@@ -116,6 +169,7 @@ class Queue:
                 message.first_received = message.first_received or now
                 message.receives += 1
                 self._handles[message.handle] = message
+                self._journal.save(message)
                 taken.append(message)
                 if len(taken) == count:
                     break
@@ -127,6 +181,7 @@ class Queue:
         if message is None or message.visible_at <= now or message.deleted_at is not None:
             raise Refusal(4430, "the receipt handle is invalid, or of an older receive")
         message.deleted_at = now
+        self._journal.save(message)
         del self._handles[handle]
         self.forget(now)
 
@@ -138,18 +193,23 @@ class Queue:
             if message.deleted_at is not None and message.enqueued >= to:
                 message.deleted_at = None
                 message.visible_at = now
+                self._journal.save(message)
         self.wake()
 
     def forget(self, now: float) -> None:
         """Drop messages that are too old, and deleted ones that no rewind can bring back."""
         oldest = now - self.attributes["msgRetentionSeconds"]
         rewound = now - self.attributes["rewindSeconds"]
-        self.messages = [
-            message
-            for message in self.messages
-            if message.enqueued > oldest
-            and (message.deleted_at is None or message.deleted_at > rewound)
-        ]
+        kept = []
+        for message in self.messages:
+            if message.enqueued > oldest and (
+                message.deleted_at is None or message.deleted_at > rewound
+            ):
+                kept.append(message)
+            else:
+                self._journal.drop(message)
+                self._handles.pop(message.handle, None)
+        self.messages = kept
         self._bury(now)
 
     def _bury(self, now: float) -> None:
@@ -164,10 +224,8 @@ class Queue:
             free = message.deleted_at is None and message.visible_at <= now
             if free and (tired or old):
                 self._handles.pop(message.handle, None)
-                rule.target.messages.append(
-                    StoredMessage(message.body, now, now, message.message_id)
-                )
-                rule.target.wake()
+                self._journal.drop(message)
+                rule.target.append(StoredMessage(message.body, now, now, message.message_id))
             else:
                 kept.append(message)
         self.messages = kept
@@ -214,7 +272,7 @@ class Queue:
             self._waiting.discard(waiter)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Subscription:
     """One subscription of a topic."""
 
@@ -228,8 +286,15 @@ class Subscription:
     created: float
     modified: float
     subscription_id: str = field(default_factory=lambda: new_id("subsc"))
+    topic: str = ""
+    """The topic it is of."""
     pending: int = 0
     """How many messages are not delivered yet."""
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        fields = {name: getattr(self, name) for name in _SUBSCRIPTION_FIELDS}
+        return Packed("subscription", fields)
 
     def wants(self, tags: list[str], routing_key: str, *, by_tags: bool) -> bool:
         """Whether a message is for this subscription."""
@@ -238,6 +303,25 @@ class Subscription:
         return not self.keys or any(
             matches(key.split("."), routing_key.split(".")) for key in self.keys
         )
+
+
+_SUBSCRIPTION_FIELDS = tuple(name for name in Subscription.__slots__ if name != "pending")
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """A message on its way to a subscription."""
+
+    topic: str
+    subscription: str
+    message_id: str
+    body: str
+    tags: list[str]
+    tries: int = 0
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("delivery", {name: getattr(self, name) for name in self.__slots__})
 
 
 def matches(pattern: list[str], words: list[str]) -> bool:
@@ -261,6 +345,20 @@ class Topic:
     topic_id: str = field(default_factory=lambda: new_id("topic"))
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
 
+    def pack(self) -> Packed:
+        """Return it as it is written down, but for its subscriptions."""
+        return Packed(
+            "topic",
+            {
+                "name": self.name,
+                "by_tags": self.by_tags,
+                "max_size": self.max_size,
+                "created": self.created,
+                "modified": self.modified,
+                "topic_id": self.topic_id,
+            },
+        )
+
     def check(self, body: str) -> None:
         """Refuse a message that is too large."""
         if len(body.encode()) > self.max_size:
@@ -271,24 +369,95 @@ class State:
     """All queues and topics.
 
     Args:
-        clock: returns the time, seconds since 1970.
+        clock: the time.
+        journal: where it says what it keeps; nowhere by default.
+
+    Attributes:
+        KINDS: what is taken back, the first before what refers to it.
+        deleted: when queues and topics were deleted, by kind and name.
+        deliveries: what is on its way, and who brings it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.now = clock
+    KINDS = ("queue", "message", "topic", "subscription", "delivery")
+
+    def __init__(self, clock: Clock | None = None, journal: Journal | None = None) -> None:
+        self.clock = clock or Clock()
+        self.now = self.clock.now
+        self.journal = journal or Journal()
         self.queues: dict[str, Queue] = {}
         self.topics: dict[str, Topic] = {}
-        self.deliveries: set[asyncio.Task[None]] = set()
+        self.deleted: dict[str, float] = {}
+        self.deliveries: dict[Delivery, asyncio.Task[None]] = {}
+        self._undelivered: list[Delivery] = []
+        self._rules: dict[str, list[Any]] = {}
 
     def clear(self) -> None:
         """Forget everything, deliveries under way included."""
-        for task in self.deliveries:
+        for task in self.deliveries.values():
             task.cancel()
         for queue in self.queues.values():
             queue.gone = True
             queue.wake()
         self.queues.clear()
         self.topics.clear()
+        self.deleted.clear()
+        self.journal.clear()
+
+    def wake(self) -> None:
+        """Let everybody who waits look again: the time was moved."""
+        for queue in self.queues.values():
+            queue.wake()
+
+    def things(self) -> Iterator[Kept]:
+        """Yield all that it keeps."""
+        for queue in self.queues.values():
+            yield queue
+            yield from queue.messages
+        for topic in self.topics.values():
+            yield topic
+            yield from topic.subscriptions.values()
+        yield from self.deliveries
+
+    def load(self, packed: Packed) -> Kept | None:
+        """Take back what was written down; return what it is now."""
+        fields = packed.fields
+        if packed.kind == "queue":
+            queue = Queue(fields["name"], fields["attributes"], fields["created"], self.journal)
+            queue.queue_id, queue.modified = fields["queue_id"], fields["modified"]
+            if fields["dead_letters"]:
+                self._rules[queue.name] = fields["dead_letters"]
+            self.queues[queue.name] = queue
+            return queue
+        if packed.kind == "topic":
+            topic = self.topics[fields["name"]] = Topic(**fields)
+            return topic
+        if packed.kind == "message":
+            found = self.queues.get(fields["queue"])
+            if found is None:
+                return None
+            message = StoredMessage(**fields)
+            found.restore(message)
+            return message
+        of = self.topics.get(fields["topic"])
+        if of is None:
+            return None
+        if packed.kind == "subscription":
+            made = of.subscriptions[fields["name"]] = Subscription(**fields)
+            return made
+        delivery = Delivery(**fields)
+        self._undelivered.append(delivery)
+        return delivery
+
+    def loaded(self) -> None:
+        """Go on with what was taken back."""
+        for name, (target, most_receives, oldest) in self._rules.items():
+            if target in self.queues:
+                queue = self.queues[name]
+                queue.dead_letters = DeadLetters(self.queues[target], most_receives, oldest)
+        self._rules.clear()
+        undelivered, self._undelivered = self._undelivered, []
+        for delivery in undelivered:
+            deliver(self, delivery)
 
     def queue(self, name: str) -> Queue:
         """Return a queue, or refuse."""

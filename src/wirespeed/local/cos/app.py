@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..content import Content
 from ..multipart import FormError, FormReader
 from .refusal import Refusal, bad_parameter, no_object
 from .signatures import Verifier
@@ -162,6 +163,7 @@ class _Face:
             stored.authority = authority
         stored.headers.update({name: str(value) for name, value in headers.items()})
         stored.modified = int(self._state.now())
+        self._state.journal.save(stored)
         return {}
 
     def _delete(self, call: _Call) -> dict[str, Any]:
@@ -188,12 +190,13 @@ class _Face:
         data = _content(call.fields)
         if len(data) > PUT_LIMIT:
             raise Refusal(-175, f"ERROR_SIZE: upload takes {PUT_LIMIT} bytes")
-        sha = _text(call.fields, "sha")
-        if sha and hashlib.sha1(data, usedforsecurity=False).hexdigest() != sha.lower():
+        sha = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        if _text(call.fields, "sha").lower() not in ("", sha):
             raise Refusal(-174, "ERROR_SHA: the bytes have another SHA-1")
         call.bucket.check_free(call.path, insert_only=_insert_only(call.fields))
+        biz_attr = _text(call.fields, "biz_attr")
         self._state.reserve(len(data))
-        call.bucket.store(call.path, data, _text(call.fields, "biz_attr"))
+        call.bucket.store(call.path, self._state.journal.keep([data]), sha, biz_attr)
         return _stored(call)
 
     def _slice_init(self, call: _Call) -> dict[str, Any]:
@@ -210,7 +213,7 @@ class _Face:
         there = call.bucket.with_sha(sha, size) if sha else None
         if there is not None:
             self._state.reserve(size)
-            call.bucket.store(call.path, there, biz_attr)
+            call.bucket.store(call.path, there, sha, biz_attr)
             return _stored(call)
         upload = Upload(size, slice_size, sha, biz_attr, insert_only)
         call.bucket.begin(call.path, upload)
@@ -219,8 +222,9 @@ class _Face:
     def _slice_data(self, call: _Call) -> dict[str, Any]:
         upload = self._begun(call)
         offset = _number(call.fields, "offset", 0, 2**40)
-        call.bucket.add(upload, offset, _content(call.fields))
-        return {"session": upload.session, "offset": offset, "datalen": len(upload.parts[offset])}
+        data = _content(call.fields)
+        call.bucket.add(upload, offset, data)
+        return {"session": upload.session, "offset": offset, "datalen": len(data)}
 
     def _slice_finish(self, call: _Call) -> dict[str, Any]:
         upload = self._begun(call)
@@ -240,8 +244,8 @@ class _Face:
         if upload is None:
             raise Refusal(-290, "ERROR_SESSION: there is no such upload")
         parts = [
-            {"offset": offset, "datalen": len(data)}
-            for offset, data in sorted(upload.parts.items())
+            {"offset": offset, "datalen": len(part.data)}
+            for offset, part in sorted(upload.parts.items())
         ]
         return {
             "session": upload.session,
@@ -270,20 +274,20 @@ class _Face:
 
 
 def _sent(stored: Stored, wanted: str) -> Response:
-    data = stored.data or b""
+    data = stored.data or Content()
     headers = {"ETag": f'"{stored.sha}"', "Accept-Ranges": "bytes"}
     headers |= {name: value for name, value in stored.headers.items() if value.isascii()}
     kind = headers.pop("Content-Type", "application/octet-stream")
     found = _RANGE.fullmatch(wanted)
     if found is None:
-        return Response(data, 200, headers, kind)
+        return Response(data.read(), 200, headers, kind)
     first = int(found[1])
     last = min(int(found[2] or len(data)), len(data) - 1)
     if first > last:
         headers["Content-Range"] = f"bytes */{len(data)}"
         return Response(b"", 416, headers)
     headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], 206, headers, kind)
+    return Response(data.read(first, last + 1), 206, headers, kind)
 
 
 def check_parts(text: str, size: int, slice_size: int, sha: str) -> None:

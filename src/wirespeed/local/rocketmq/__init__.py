@@ -11,5 +11,6 @@ from .namesrv import NameServer
 from .server import Server
 from .store import Store
 from .tls import Tls
+from .watch import Watched
 
-__all__ = ["DELAY_LEVELS", "Broker", "NameServer", "Server", "Store", "Tls"]
+__all__ = ["DELAY_LEVELS", "Broker", "NameServer", "Server", "Store", "Tls", "Watched"]

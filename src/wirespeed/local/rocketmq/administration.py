@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from . import codes
 from .clients import Clients
 from .namesrv import BROKER_NAME
+from .offsets import Offsets
 from .server import Refusal, Reply, Request
-from .store import RETRY_PREFIX, Store, check_topic, milliseconds
+from .store import RETRY_PREFIX, Store, check_topic
 
 _LANGUAGES = (
     "JAVA", "CPP", "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY", "OTHER", "HTTP", "GO", "PHP",
@@ -28,13 +29,11 @@ class Administration:
         offsets: committed offsets by (group, topic, queue).
     """
 
-    def __init__(
-        self, store: Store, clients: Clients, offsets: dict[tuple[str, str, int], int]
-    ) -> None:
+    def __init__(self, store: Store, clients: Clients, offsets: Offsets) -> None:
         self._store = store
         self._clients = clients
         self._offsets = offsets
-        self._started = milliseconds()
+        self._started = store.clock.milliseconds()
 
     def create_topic(self, request: Request) -> Reply:
         """Make a topic, or change it (17)."""
@@ -46,12 +45,13 @@ class Administration:
         topic = self._store.create(name, queues)
         topic.perm = request.integer("perm")
         topic.queues += [[] for _ in range(queues - len(topic.queues))]
+        self._store.journal.save(topic)
         return Reply()
 
     def delete_topic(self, request: Request) -> Reply:
         """Forget a topic (215)."""
         name = request.text("topic")
-        self._store.topics.pop(name, None)
+        self._store.delete(name)
         for key in [key for key in self._offsets if key[1] == name]:
             del self._offsets[key]
         return Reply()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ... import _native
+from ..clock import Timer
+from ..journal import Kept, Packed
 from . import codes
 from .access import Access
 from .administration import Administration
 from .clients import Clients
 from .namesrv import CLUSTER
+from .offsets import Offset, Offsets
 from .pulls import Pulls
 from .server import Connection, Refusal, Reply, Request, Server
 from .store import (
@@ -24,7 +27,6 @@ from .store import (
     Store,
     Stored,
     Topic,
-    milliseconds,
 )
 from .tls import Tls
 from .transactions import Transactions
@@ -55,6 +57,24 @@ _V2_FIELDS = {
 _PART_HEAD = struct.Struct(">iIIii")
 
 
+@dataclass(eq=False, slots=True)
+class Delayed:
+    """A message that waits for its time.
+
+    Attributes:
+        draft: the message.
+        timer: stores it.
+    """
+
+    draft: Draft
+    timer: Timer
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        fields = {"draft": self.draft.pack(), "due": self.timer.due}
+        return Packed("delayed", fields, self.draft.body)
+
+
 class Broker:
     """One broker, master of all its queues.
 
@@ -65,8 +85,11 @@ class Broker:
         tls: what clients that speak TLS are shown; without it they are turned away.
 
     Attributes:
+        KINDS: what is taken back, the first before what refers to it.
         server: listens for clients.
     """
+
+    KINDS = ("topic", "message", "offset", "delayed", "half")
 
     def __init__(
         self,
@@ -79,11 +102,11 @@ class Broker:
         self._access = Access(users or {})
         self._store = store
         self._levels = delay_levels
-        self._offsets: dict[tuple[str, str, int], int] = {}
+        self._offsets = Offsets(store.journal)
         self._clients = Clients(store)
         self._pulls = Pulls(store, self._clients, self._offsets)
         self._transactions = Transactions(store, self._clients, self._pulls.arrived)
-        self._delayed: set[asyncio.TimerHandle] = set()
+        self._delayed: set[Delayed] = set()
         self._schedule_offsets: dict[int, int] = {}
         administration = Administration(store, self._clients, self._offsets)
         self._commands: dict[int, Callable[[Request], Reply | None]] = {
@@ -127,19 +150,57 @@ class Broker:
             raise Refusal(codes.NOT_SUPPORTED, f" request type {request.code} not supported")
         return command(request)
 
-    def reset(self) -> None:
+    def clear(self) -> None:
         """Forget topics, messages, offsets and locks; clients stay connected."""
         self._store.clear()
         self._offsets.clear()
-        self._clients.reset()
         self.drop_delayed()
+        self._store.journal.clear()
+        self._clients.reset()
+        self._pulls.answer_all()
+
+    def wake(self) -> None:
+        """Nobody waits here but for the clock."""
+
+    def things(self) -> Iterator[Kept]:
+        """Yield all that it keeps."""
+        for topic in self._store.topics.values():
+            yield topic
+            for queue in topic.queues:
+                yield from queue
+        yield from self._offsets.things()
+        yield from self._delayed
+        yield from self._transactions.things()
+
+    def load(self, packed: Packed) -> Kept | None:
+        """Take back what was written down; return what it is now."""
+        fields, blob = packed.fields, packed.blob or b""
+        if packed.kind == "topic":
+            topic = self._store.restore_topic(**fields)
+            if topic.name.startswith(RETRY_PREFIX):
+                self._clients.known.add(topic.name.removeprefix(RETRY_PREFIX))
+            return topic
+        if packed.kind == "message":
+            message = Stored(record=blob, **fields)
+            return message if self._store.restore(message) else None
+        if packed.kind == "offset":
+            offset = Offset(**fields)
+            self._offsets.restore(offset)
+            self._clients.known.add(offset.group)
+            return offset
+        if packed.kind == "delayed":
+            return self._delay(Draft.unpack(fields["draft"], blob), fields["due"])
+        return self._transactions.restore(fields, blob)
+
+    def loaded(self) -> None:
+        """Answer those who wait with what is there now."""
         self._pulls.answer_all()
 
     def drop_delayed(self) -> None:
         """Forget the messages that wait for their time, or for a verdict."""
         self._transactions.clear()
-        for timer in self._delayed:
-            timer.cancel()
+        for delayed in self._delayed:
+            delayed.timer.cancel()
         self._delayed.clear()
 
     def _lost(self, connection: Connection) -> None:
@@ -237,7 +298,7 @@ class Broker:
             level = min(level, len(self._levels))
             seconds = self._levels[level - 1]
         else:
-            seconds = _timer_seconds(draft.properties)
+            seconds = _timer_seconds(draft.properties, self._store.clock.milliseconds())
         if seconds <= 0:
             stored = self._store.append(draft)
             self._pulls.arrived(draft.topic, draft.queue_id)
@@ -245,17 +306,21 @@ class Broker:
         draft.properties.update(REAL_TOPIC=draft.topic, REAL_QID=str(draft.queue_id))
         offset = self._schedule_offsets.get(level, 0)
         self._schedule_offsets[level] = offset + 1
-        loop = asyncio.get_running_loop()
+        delayed = self._delay(draft, self._store.clock.now() + seconds)
+        self._store.journal.save(delayed)
+        return Stored(b"", 0, offset, 0, self._store.clock.milliseconds(), f"{0:032X}")
 
+    def _delay(self, draft: Draft, due: float) -> Delayed:
         def deliver() -> None:
-            self._delayed.discard(timer)
+            self._delayed.discard(delayed)
+            self._store.journal.drop(delayed)
             if draft.topic in self._store.topics:
                 self._store.append(draft)
                 self._pulls.arrived(draft.topic, draft.queue_id)
 
-        timer = loop.call_later(seconds, deliver)
-        self._delayed.add(timer)
-        return Stored(b"", 0, offset, 0, milliseconds(), f"{0:032X}")
+        delayed = Delayed(draft, self._store.clock.at(due, deliver))
+        self._delayed.add(delayed)
+        return delayed
 
     def _reply(self, request: Request) -> None:
         """Push a reply to the client that asked (324, 325), and tell whether it took it."""
@@ -268,7 +333,11 @@ class Broker:
                 codes.SYSTEM_ERROR, f"push reply message fail, channel of <{client_id}> not found."
             )
         host = "{}:{}".format(*request.connection.peer)
-        fields |= {"bornHost": host, "storeHost": host, "storeTimestamp": str(milliseconds())}
+        fields |= {
+            "bornHost": host,
+            "storeHost": host,
+            "storeTimestamp": str(self._store.clock.milliseconds()),
+        }
 
         def answered(code: int) -> None:
             place = {"msgId": "", "queueId": "0", "queueOffset": "0"}
@@ -396,15 +465,20 @@ class Broker:
         return Reply(fields=fields, body=b"".join(stored.record for stored in found))
 
 
-def _timer_seconds(properties: dict[str, str]) -> float:
-    """Return how long a message waits for its time, 0 for one that has none."""
+def _timer_seconds(properties: dict[str, str], now: int) -> float:
+    """Return how long a message waits for its time, 0 for one that has none.
+
+    Args:
+        properties: the message's.
+        now: milliseconds since 1970.
+    """
     try:
         if "TIMER_DELAY_SEC" in properties:
             seconds = float(int(properties["TIMER_DELAY_SEC"]))
         elif "TIMER_DELAY_MS" in properties:
             seconds = int(properties["TIMER_DELAY_MS"]) / 1000
         elif "TIMER_DELIVER_MS" in properties:
-            seconds = (int(properties["TIMER_DELIVER_MS"]) - milliseconds()) / 1000
+            seconds = (int(properties["TIMER_DELIVER_MS"]) - now) / 1000
         else:
             return 0.0
     except ValueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,7 +162,7 @@ class Clients:
     def lock(self, request: Request) -> Reply:
         """Give queues to one client of a group for 60 seconds (41)."""
         group, client_id, queues = self._lock_request(request)
-        now = time.monotonic()
+        now = self._store.clock.now()
         granted = []
         for queue in queues:
             key = (group, *_queue_key(queue))

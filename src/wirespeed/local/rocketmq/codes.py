@@ -45,8 +45,12 @@ SEND_REPLY = 324
 SEND_REPLY_V2 = 325
 PUSH_REPLY = 326
 
+REQUEST_NAMES = {value: name for name, value in list(globals().items()) if isinstance(value, int)}
+"""What the requests above are called, by number."""
+
 SUCCESS = 0
 SYSTEM_ERROR = 1
+SYSTEM_BUSY = 2
 NOT_SUPPORTED = 3
 MESSAGE_ILLEGAL = 13
 SERVICE_NOT_AVAILABLE = 14

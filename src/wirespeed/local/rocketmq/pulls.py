@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import codes
 from .clients import Clients, Subscription
+from .offsets import Offsets
 from .server import Connection, Refusal, Reply, Request
 from .store import Store, Stored
 
@@ -49,9 +50,7 @@ class Pulls:
         offsets: committed offsets by (group, topic, queue), which a pull may set.
     """
 
-    def __init__(
-        self, store: Store, clients: Clients, offsets: dict[tuple[str, str, int], int]
-    ) -> None:
+    def __init__(self, store: Store, clients: Clients, offsets: Offsets) -> None:
         self._store = store
         self._clients = clients
         self._offsets = offsets

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from ... import _native
+from ..clock import skew
+from ..faults import Fault
 from . import codes
 from .tls import Opening, Tls
 
@@ -47,6 +51,8 @@ class Request:
         fields: the header's fields.
         body: the bytes after the header.
         connection: where it came from.
+        came: when, by `time.monotonic`.
+        fault: the kind of fault that struck it, or "".
     """
 
     code: int
@@ -57,6 +63,8 @@ class Request:
     fields: dict[str, str]
     body: bytes
     connection: Connection
+    came: float = field(default_factory=time.monotonic)
+    fault: str = ""
 
     def text(self, name: str) -> str:
         """Return a field that must be there; its absence is refused with code 1."""
@@ -174,6 +182,32 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def _answer(self, request: Request) -> None:
+        fault = self._server.watch.strike(request)
+        if fault is None:
+            self._carry_out(request)
+            return
+        request.fault = fault.kind
+        if fault.kind == "drop":
+            self._server.watch.answered(request, 0)
+            self.close()
+        elif fault.kind == "delay":
+            loop = asyncio.get_running_loop()
+            loop.call_later(fault.seconds, self._carry_out, request)
+        elif fault.kind == "status":
+            self.reply(request, Reply(fault.status, "a fault was asked for"))
+        elif fault.kind == "throttle":
+            remark = "[REJECTREQUEST]system busy, start flow control for a while"
+            self.reply(request, Reply(codes.SYSTEM_BUSY, remark))
+        elif fault.kind == "skew":
+            contextvars.copy_context().run(self._skewed, request, fault.seconds)
+        else:
+            self._carry_out(request)
+
+    def _skewed(self, request: Request, seconds: float) -> None:
+        skew(seconds)
+        self._carry_out(request)
+
+    def _carry_out(self, request: Request) -> None:
         try:
             reply = self._server.handler(request)
         except Refusal as refusal:
@@ -185,10 +219,23 @@ class Connection(asyncio.BufferedProtocol):
             self.reply(request, reply)
 
     def reply(self, request: Request, reply: Reply) -> None:
-        """Answer a command, now or after its handler returned None."""
+        """Answer a command, now or after its handler returned None; what it did is written down."""
+        try:
+            self._server.watch.commit()
+        except Exception as error:
+            _LOG.exception("command %d could not be written down", request.code)
+            reply = Reply(codes.SYSTEM_ERROR, f"{type(error).__name__}: {error}")
+        self._server.watch.answered(request, reply.code)
         if not request.oneway:
+            spoil = request.fault if request.fault in ("cut", "corrupt") else ""
             self._send(
-                reply.code, request.opaque, _REPLY_FLAG, reply.fields, reply.body, reply.remark
+                reply.code,
+                request.opaque,
+                _REPLY_FLAG,
+                reply.fields,
+                reply.body,
+                reply.remark,
+                spoil,
             )
 
     def notify(self, code: int, fields: dict[str, str], body: bytes = b"") -> None:
@@ -211,6 +258,7 @@ class Connection(asyncio.BufferedProtocol):
         fields: dict[str, str],
         body: bytes,
         remark: str | None,
+        spoil: str = "",
     ) -> None:
         if self._transport is None or self._transport.is_closing():
             return
@@ -224,12 +272,34 @@ class Connection(asyncio.BufferedProtocol):
             version=codes.DECLARED_VERSION,
             remark=remark,
         )
-        self._transport.write(head + body)
+        frame = head + body
+        middle = len(frame) // 2
+        if spoil == "corrupt":
+            frame = frame[:middle] + bytes((frame[middle] ^ 1,)) + frame[middle + 1 :]
+        if spoil == "cut":
+            self._transport.write(frame[:middle])
+            self._transport.close()
+        else:
+            self._transport.write(frame)
 
     def close(self) -> None:
         """Close at once; what was not written is lost."""
         if self._transport is not None:
             self._transport.abort()
+
+
+class Watch:
+    """Looks on while commands are answered. This one does nothing."""
+
+    def strike(self, request: Request) -> Fault | None:
+        """Return the fault that strikes a command."""
+        return None
+
+    def commit(self) -> None:
+        """Write down what a command did, before it is answered."""
+
+    def answered(self, request: Request, code: int) -> None:
+        """A command is answered; with code 0 also where nothing is."""
 
 
 class Server:
@@ -243,6 +313,7 @@ class Server:
     Attributes:
         connections: the clients that are connected.
         closing: the server ends; who connects now is turned away.
+        watch: looks on.
     """
 
     def __init__(
@@ -256,6 +327,7 @@ class Server:
         self._tls = tls
         self.connections: set[Connection] = set()
         self.closing = False
+        self.watch = Watch()
         self._listener: asyncio.Server | None = None
         self._opaque = 0
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import re
 import struct
-import time
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 from ... import _native
+from ..clock import Clock
+from ..journal import Journal, Packed
 from . import codes
 from .server import Refusal
 
@@ -43,11 +45,6 @@ _INT32 = struct.Struct(">i")
 _INT64 = struct.Struct(">q")
 _AFTER_HOSTS = struct.Struct(">iqi")
 _INT16 = struct.Struct(">h")
-
-
-def milliseconds() -> int:
-    """Return the time since 1970."""
-    return int(time.time() * 1000)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -90,8 +87,18 @@ class Draft:
     born_host: tuple[str, int]
     reconsume_times: int = 0
 
+    def pack(self) -> dict[str, Any]:
+        """Return all but the body as it is written down."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "body"}
 
-@dataclass(slots=True)
+    @classmethod
+    def unpack(cls, fields: dict[str, Any], body: bytes) -> Draft:
+        """Return the message that was written down."""
+        host, port = fields["born_host"]
+        return cls(**{**fields, "born_host": (host, port)}, body=body)
+
+
+@dataclass(eq=False, slots=True)
 class Stored:
     """A message as stored.
 
@@ -102,6 +109,7 @@ class Stored:
         physical_offset: where among all messages.
         store_timestamp: milliseconds since 1970.
         offset_message_id: the broker's id of it.
+        topic, queue_id: where it is.
     """
 
     record: bytes
@@ -110,9 +118,16 @@ class Stored:
     physical_offset: int
     store_timestamp: int
     offset_message_id: str
+    topic: str = ""
+    queue_id: int = 0
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "record"}
+        return Packed("message", fields, self.record)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Topic:
     """A topic and its queues.
 
@@ -126,6 +141,11 @@ class Topic:
     queues: list[list[Stored]]
     perm: int = PERM_READ_WRITE
 
+    def pack(self) -> Packed:
+        """Return it as it is written down, but for its messages."""
+        fields = {"name": self.name, "queues": len(self.queues), "perm": self.perm}
+        return Packed("topic", fields)
+
 
 @dataclass(slots=True)
 class Store:
@@ -136,12 +156,16 @@ class Store:
         memory_limit: bytes of messages; a send past it is refused with code 14. 1 GiB by default.
         topics: by name.
         used: bytes of messages held.
+        clock: the time.
+        journal: where it says what it keeps; nowhere by default.
     """
 
     store_host: tuple[str, int] = ("127.0.0.1", 0)
     memory_limit: int = 1 << 30
     topics: dict[str, Topic] = field(default_factory=dict)
     used: int = 0
+    clock: Clock = field(default_factory=Clock)
+    journal: Journal = field(default_factory=Journal)
     _by_offset: dict[int, Stored] = field(default_factory=dict)
 
     def clear(self) -> None:
@@ -155,7 +179,35 @@ class Store:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, [[] for _ in range(queues)], perm)
+            self.journal.save(topic)
         return topic
+
+    def delete(self, name: str) -> None:
+        """Forget a topic and its messages."""
+        topic = self.topics.pop(name, None)
+        if topic is None:
+            return
+        self.journal.drop(topic)
+        for message in [message for queue in topic.queues for message in queue]:
+            del self._by_offset[message.physical_offset]
+            self.journal.drop(message)
+
+    def restore_topic(self, name: str, queues: int, perm: int) -> Topic:
+        """Take a topic back that was written down."""
+        topic = self.create(name, queues)
+        topic.perm = perm
+        topic.queues += [[] for _ in range(queues - len(topic.queues))]
+        return topic
+
+    def restore(self, message: Stored) -> bool:
+        """Take a message back that was written down, and tell whether its topic is there."""
+        topic = self.topics.get(message.topic)
+        if topic is None:
+            return False
+        topic.queues[message.queue_id].append(message)
+        self._by_offset[message.physical_offset] = message
+        self.used = max(self.used, message.physical_offset + len(message.record))
+        return True
 
     def topic_for_send(self, name: str, default_topic: str, default_queues: int) -> Topic:
         """Return the topic to send to, made as a real broker makes it when it is new."""
@@ -190,7 +242,7 @@ class Store:
     def append(self, draft: Draft) -> Stored:
         """Store a message at the end of its queue, which must exist."""
         queue = self.topics[draft.topic].queues[draft.queue_id]
-        now = milliseconds()
+        now = self.clock.milliseconds()
         record = _encode(draft, len(queue), self.used, now, self.store_host)
         if self.used + len(record) > self.memory_limit:
             raise Refusal(
@@ -206,15 +258,18 @@ class Store:
             self.used,
             now,
             (address + _INT32.pack(self.store_host[1]) + _INT64.pack(self.used)).hex().upper(),
+            draft.topic,
+            draft.queue_id,
         )
         queue.append(stored)
+        self.journal.save(stored)
         self._by_offset[self.used] = stored
         self.used += len(record)
         return stored
 
     def stored(self, draft: Draft, queue_offset: int, physical_offset: int) -> Stored:
         """Return a message as it would be stored there; it is not."""
-        now = milliseconds()
+        now = self.clock.milliseconds()
         address = _packed(self.store_host[0])
         place = address + _INT32.pack(self.store_host[1]) + _INT64.pack(physical_offset)
         record = _encode(draft, queue_offset, physical_offset, now, self.store_host)

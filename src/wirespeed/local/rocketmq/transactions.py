@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from ..clock import Timer
+from ..journal import Packed
 from . import codes
 from .clients import Clients
 from .namesrv import BROKER_NAME
@@ -22,12 +24,32 @@ _COMMIT, _ROLLBACK = 8, 12
 _HALF_TOPIC = "RMQ_SYS_TRANS_HALF_TOPIC"
 
 
-@dataclass(slots=True)
-class _Half:
+@dataclass(eq=False, slots=True)
+class Half:
+    """A half message.
+
+    Attributes:
+        draft: the message.
+        number: which it is.
+        checks: how often its producer was asked.
+        timer: asks next.
+    """
+
     draft: Draft
     number: int
     checks: int = 0
-    timer: asyncio.TimerHandle | None = None
+    timer: Timer | None = None
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        due = self.timer.due if self.timer is not None else 0.0
+        fields = {
+            "draft": self.draft.pack(),
+            "number": self.number,
+            "checks": self.checks,
+            "due": due,
+        }
+        return Packed("half", fields, self.draft.body)
 
 
 class Transactions:
@@ -43,7 +65,7 @@ class Transactions:
         self._store = store
         self._clients = clients
         self._arrived = arrived
-        self._halves: dict[int, _Half] = {}
+        self._halves: dict[int, Half] = {}
         self._next = 0
 
     def clear(self) -> None:
@@ -57,18 +79,32 @@ class Transactions:
         """Take a half message, and ask about it if it is not settled in time."""
         number = self._next
         self._next += 1
-        half = self._halves[number] = _Half(draft, number)
+        half = self._halves[number] = Half(draft, number)
         immunity = draft.properties.get("CHECK_IMMUNITY_TIME_IN_SECONDS", "")
         self._wait(half, float(immunity) if immunity.isdecimal() else FIRST_CHECK)
         return self._store.stored(draft, number, _BASE + number)
 
-    def _wait(self, half: _Half, seconds: float) -> None:
-        half.timer = asyncio.get_running_loop().call_later(seconds, self._check, half)
+    def things(self) -> Iterator[Half]:
+        """Yield what it keeps."""
+        yield from self._halves.values()
 
-    def _check(self, half: _Half) -> None:
+    def restore(self, fields: dict[str, Any], body: bytes) -> Half:
+        """Take a half message back that was written down."""
+        half = Half(Draft.unpack(fields["draft"], body), fields["number"], fields["checks"])
+        self._halves[half.number] = half
+        self._next = max(self._next, half.number + 1)
+        half.timer = self._store.clock.at(fields["due"], lambda: self._check(half))
+        return half
+
+    def _wait(self, half: Half, seconds: float) -> None:
+        half.timer = self._store.clock.later(seconds, lambda: self._check(half))
+        self._store.journal.save(half)
+
+    def _check(self, half: Half) -> None:
         half.checks += 1
         if half.checks > MOST_CHECKS:
             self._halves.pop(half.number, None)
+            self._store.journal.drop(half)
             return
         self._wait(half, CHECK_INTERVAL)
         group = half.draft.properties.get("PGROUP", "")
@@ -107,6 +143,7 @@ class Transactions:
         if request.text("producerGroup") != half.draft.properties.get("PGROUP"):
             raise Refusal(codes.SYSTEM_ERROR, "the producer group wrong")
         del self._halves[number]
+        self._store.journal.drop(half)
         if half.timer is not None:
             half.timer.cancel()
         if verdict == _COMMIT:

@@ -18,6 +18,7 @@ from .state import (
     IN_FLIGHT_LIMIT,
     SENDER,
     Attributes,
+    MoveTask,
     Queue,
     State,
     StoredMessage,
@@ -142,7 +143,9 @@ class Actions:
         self._check_redrive(given)
         arn = f"arn:aws:sqs:{self._region}:{ACCOUNT}:{name}"
         tags = strings(fields.get("tags") or fields.get("Tags") or {}, "tags")
-        self._state.queues[name] = Queue(name, arn, given, tags, self._state.now())
+        queue = Queue(name, arn, given, tags, self._state.now(), self._state.journal)
+        self._state.queues[name] = queue
+        self._state.journal.save(queue)
         return {"QueueUrl": self._url(name)}
 
     def _check_redrive(self, given: Mapping[str, str]) -> None:
@@ -191,7 +194,7 @@ class Actions:
     def _delete(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
         del self._state.queues[queue.name]
-        queue.wake()
+        queue.drop()
         return {}
 
     def _purge(self, fields: Fields) -> Fields:
@@ -232,6 +235,7 @@ class Actions:
             else:
                 queue.given[name] = value
         queue.modified = self._state.now()
+        self._state.journal.save(queue)
         return {}
 
     def _list_tags(self, fields: Fields) -> Fields:
@@ -239,13 +243,16 @@ class Actions:
         return {"Tags": dict(tags)} if tags else {}
 
     def _tag(self, fields: Fields) -> Fields:
-        self._queue(fields).tags.update(strings(fields.get("Tags") or {}, "Tags"))
+        queue = self._queue(fields)
+        queue.tags.update(strings(fields.get("Tags") or {}, "Tags"))
+        self._state.journal.save(queue)
         return {}
 
     def _untag(self, fields: Fields) -> Fields:
-        tags = self._queue(fields).tags
+        queue = self._queue(fields)
         for name in listed(fields, "TagKeys"):
-            tags.pop(name, None)
+            queue.tags.pop(name, None)
+        self._state.journal.save(queue)
         return {}
 
     def _add_permission(self, fields: Fields) -> Fields:
@@ -263,11 +270,14 @@ class Actions:
             "Action": [f"SQS:{action}" for action in actions],
             "Resource": queue.arn,
         }
+        self._state.journal.save(queue)
         return {}
 
     def _remove_permission(self, fields: Fields) -> Fields:
-        if self._queue(fields).permissions.pop(text(fields, "Label"), None) is None:
+        queue = self._queue(fields)
+        if queue.permissions.pop(text(fields, "Label"), None) is None:
             raise bad_value("Label", "There is no such label.")
+        self._state.journal.save(queue)
         return {}
 
     # ---- messages ----
@@ -320,8 +330,7 @@ class Actions:
             system["MessageDeduplicationId"] = str(deduplication_id)
             known = queue.duplicate(str(group), str(deduplication_id), now)
             if known is not None:
-                message, sequence = known
-                return {**reply, "MessageId": message.message_id, "SequenceNumber": sequence}
+                return {**reply, "MessageId": known.message_id, "SequenceNumber": known.sequence}
         if group:
             system["MessageGroupId"] = str(group)
         message = StoredMessage(body, attributes, system, now, size, group=str(group or ""))
@@ -447,13 +456,16 @@ class Actions:
         }
         if wanted:
             task["DestinationArn"] = wanted
-        self._state.move_tasks.insert(0, task)
+        done = MoveTask(task)
+        self._state.move_tasks.insert(0, done)
+        self._state.journal.save(done)
         return {"TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode()}
 
     def _list_moves(self, fields: Fields) -> Fields:
         arn = text(fields, "SourceArn")
         count = number(fields, "MaxResults", 1, 10) or 1
-        return {"Results": [t for t in self._state.move_tasks if t["SourceArn"] == arn][:count]}
+        tasks = [task.fields for task in self._state.move_tasks]
+        return {"Results": [task for task in tasks if task["SourceArn"] == arn][:count]}
 
     def _cancel_move(self, fields: Fields) -> Fields:
         text(fields, "TaskHandle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import collections
 import hashlib
 import heapq
 import itertools
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..journal import Journal, Kept, Packed
 from .refusal import Refusal, no_queue
 
 ACCOUNT = "000000000000"
@@ -23,6 +25,8 @@ SENDER = "AIDALOCALUSER"
 IN_FLIGHT_LIMIT = 120_000
 DEDUPLICATION_SECONDS = 300.0
 PURGE_SECONDS = 60.0
+_HANDLES_KEPT = 100_000
+_NUMBERS_AT_ONCE = 10_000
 DEFAULTS = {
     "DelaySeconds": "0",
     "MaximumMessageSize": "1048576",
@@ -53,7 +57,7 @@ def attributes_digest(attributes: Attributes) -> str:
     return hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class StoredMessage:
     """One message of a queue."""
 
@@ -73,6 +77,45 @@ class StoredMessage:
     gone: bool = False
     source_arn: str = ""
     """The queue it came from, of a message in a dead-letter queue."""
+    queue: str = ""
+    """The queue it is in."""
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        fields = {name: getattr(self, name) for name in _MESSAGE_FIELDS}
+        return Packed("message", fields)
+
+
+_MESSAGE_FIELDS = tuple(
+    name for name in StoredMessage.__slots__ if name not in ("in_flight", "gone")
+)
+
+
+@dataclass(eq=False, slots=True)
+class Deduplication:
+    """A message that a FIFO queue takes no second time for five minutes."""
+
+    queue: str
+    scope: str
+    identity: str
+    sent: float
+    message_id: str
+    sequence: str
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("deduplication", {name: getattr(self, name) for name in self.__slots__})
+
+
+@dataclass(eq=False, slots=True)
+class MoveTask:
+    """A redrive that was carried out."""
+
+    fields: dict[str, Any]
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("move", self.fields)
 
 
 class Queue:
@@ -84,6 +127,7 @@ class Queue:
         attributes: what its creator set.
         tags: its tags.
         now: the time, seconds since 1970.
+        journal: where it says what it keeps.
     """
 
     def __init__(
@@ -93,6 +137,7 @@ class Queue:
         attributes: Mapping[str, str],
         tags: Mapping[str, str],
         now: float,
+        journal: Journal,
     ) -> None:
         self.name = name
         self.arn = arn
@@ -105,9 +150,74 @@ class Queue:
         self._handles: dict[str, StoredMessage] = {}
         self._ready: list[int] = []
         self._later: list[tuple[float, int]] = []
+        self._gone_handles: collections.deque[str] = collections.deque()
         self._numbers = itertools.count(1)
-        self._deduplicated: dict[tuple[str, str], tuple[float, StoredMessage, str]] = {}
+        self._numbers_end = 0
+        self._deduplicated: dict[tuple[str, str], Deduplication] = {}
         self._waiting: set[asyncio.Future[None]] = set()
+        self._journal = journal
+
+    def pack(self) -> Packed:
+        """Return it as it is written down, but for its messages."""
+        return Packed(
+            "queue",
+            {
+                "name": self.name,
+                "arn": self.arn,
+                "given": self.given,
+                "tags": self.tags,
+                "created": self.created,
+                "modified": self.modified,
+                "purged": max(self.purged, 0.0),
+                "permissions": self.permissions,
+                "numbers": self._numbers_end,
+            },
+        )
+
+    @classmethod
+    def unpack(cls, fields: Mapping[str, Any], journal: Journal) -> Queue:
+        """Return the queue that was written down."""
+        made = cls(
+            fields["name"],
+            fields["arn"],
+            fields["given"],
+            fields["tags"],
+            fields["created"],
+            journal,
+        )
+        made.modified, made.purged = fields["modified"], fields["purged"]
+        made.permissions = fields["permissions"]
+        made._numbers_end = fields["numbers"]
+        made._numbers = itertools.count(made._numbers_end + 1)
+        return made
+
+    def things(self) -> Iterator[Kept]:
+        """Yield what it keeps."""
+        yield self
+        yield from self.messages.values()
+        yield from self._deduplicated.values()
+
+    def restore(self, message: StoredMessage) -> None:
+        """Take a message back that was written down."""
+        self.messages[message.number] = message
+        message.in_flight = bool(message.handle)
+        if message.handle:
+            self._handles[message.handle] = message
+        heapq.heappush(self._later, (message.visible_at, message.number))
+
+    def restore_order(self) -> None:
+        """Sort the messages that were taken back."""
+        self.messages = dict(sorted(self.messages.items()))
+
+    def restore_deduplication(self, each: Deduplication) -> None:
+        """Take back what is sent no second time."""
+        self._deduplicated[each.scope, each.identity] = each
+
+    def drop(self) -> None:
+        """Keep nothing any more."""
+        for thing in list(self.things()):
+            self._journal.drop(thing)
+        self.wake()
 
     @property
     def is_fifo(self) -> bool:
@@ -128,21 +238,34 @@ class Queue:
 
     # ---- sending ----
 
-    def duplicate(
-        self, group: str, deduplication_id: str, now: float
-    ) -> tuple[StoredMessage, str] | None:
-        """Return the message of that id of the last five minutes, and its sequence number."""
-        scope = self.given.get("DeduplicationScope", "queue")
-        key = (group if scope == "messageGroup" else "", deduplication_id)
-        found = self._deduplicated.get(key)
-        if found is None or found[0] + DEDUPLICATION_SECONDS <= now:
+    def duplicate(self, group: str, deduplication_id: str, now: float) -> Deduplication | None:
+        """Return the message of that id of the last five minutes."""
+        # They are in the order of their time: the oldest go first.
+        for key, each in list(itertools.islice(self._deduplicated.items(), 2)):
+            if each.sent + DEDUPLICATION_SECONDS <= now:
+                self._journal.drop(self._deduplicated.pop(key))
+        found = self._deduplicated.get(self._scope(group, deduplication_id))
+        if found is None or found.sent + DEDUPLICATION_SECONDS <= now:
             return None
-        return found[1], found[2]
+        return found
+
+    def _scope(self, group: str, deduplication_id: str) -> tuple[str, str]:
+        scope = self.given.get("DeduplicationScope", "queue")
+        return group if scope == "messageGroup" else "", deduplication_id
+
+    def _next_number(self) -> int:
+        number = next(self._numbers)
+        if number > self._numbers_end:
+            # Written down before they are used: numbers go up past a restart.
+            self._numbers_end = number + _NUMBERS_AT_ONCE
+            self._journal.save(self)
+        return number
 
     def put(self, message: StoredMessage, now: float, delay: float = 0.0) -> str:
         """Store a message; return its sequence number, "" for a standard queue."""
-        number = message.number = next(self._numbers)
+        number = message.number = self._next_number()
         self.messages[number] = message
+        message.queue = self.name
         message.visible_at = now + delay
         message.gone, message.handle = False, ""
         sequence = ""
@@ -150,13 +273,18 @@ class Queue:
             sequence = f"{18849496460467696127 + number}"
             message.system["SequenceNumber"] = sequence
             deduplication_id = message.system.get("MessageDeduplicationId", "")
-            scope = self.given.get("DeduplicationScope", "queue")
-            key = (message.group if scope == "messageGroup" else "", deduplication_id)
-            self._deduplicated[key] = (now, message, sequence)
+            key = self._scope(message.group, deduplication_id)
+            before = self._deduplicated.pop(key, None)
+            if before is not None:
+                self._journal.drop(before)
+            made = Deduplication(self.name, *key, now, message.message_id, sequence)
+            self._deduplicated[key] = made
+            self._journal.save(made)
         if delay > 0:
             heapq.heappush(self._later, (message.visible_at, number))
         else:
             heapq.heappush(self._ready, number)
+        self._journal.save(message)
         self.wake()
         return sequence
 
@@ -190,6 +318,7 @@ class Queue:
         message.handle = secrets.token_urlsafe(48)
         self._handles[message.handle] = message
         heapq.heappush(self._later, (message.visible_at, message.number))
+        self._journal.save(message)
         return message.handle
 
     def _show(self, now: float) -> None:
@@ -240,6 +369,7 @@ class Queue:
         if message.gone or message.handle != handle or message.visible_at <= now:
             raise Refusal("MessageNotInflight", "The message referred to is not in flight.")
         message.visible_at = now + seconds
+        self._journal.save(message)
         if seconds == 0:
             message.in_flight = False
             heapq.heappush(self._ready, message.number)
@@ -252,6 +382,11 @@ class Queue:
         message.gone = True
         message.in_flight = False
         del self.messages[message.number]
+        self._journal.drop(message)
+        if message.handle:
+            self._gone_handles.append(message.handle)
+            if len(self._gone_handles) > _HANDLES_KEPT:
+                self._handles.pop(self._gone_handles.popleft(), None)
 
     def purge(self, now: float) -> None:
         """Delete all messages."""
@@ -262,6 +397,7 @@ class Queue:
                 403,
             )
         self.purged = now
+        self._journal.save(self)
         for message in list(self.messages.values()):
             self.remove(message)
         self._ready.clear()
@@ -305,12 +441,21 @@ class State:
 
     Args:
         clock: the time, seconds since 1970.
+        journal: where it says what it keeps; nowhere by default.
+
+    Attributes:
+        KINDS: what is taken back, the first before what refers to it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    KINDS = ("queue", "message", "deduplication", "move")
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, journal: Journal | None = None
+    ) -> None:
         self.now = clock
+        self.journal = journal or Journal()
         self.queues: dict[str, Queue] = {}
-        self.move_tasks: list[dict[str, Any]] = []
+        self.move_tasks: list[MoveTask] = []
 
     def clear(self) -> None:
         """Forget all queues."""
@@ -318,6 +463,45 @@ class State:
             queue.wake()
         self.queues.clear()
         self.move_tasks.clear()
+        self.journal.clear()
+
+    def wake(self) -> None:
+        """Let everybody who waits look again: the time was moved."""
+        for queue in self.queues.values():
+            queue.wake()
+
+    def things(self) -> Iterator[Kept]:
+        """Yield all that it keeps."""
+        for queue in self.queues.values():
+            yield from queue.things()
+        yield from self.move_tasks
+
+    def load(self, packed: Packed) -> Kept | None:
+        """Take back what was written down; return what it is now."""
+        fields = packed.fields
+        if packed.kind == "queue":
+            queue = Queue.unpack(fields, self.journal)
+            self.queues[queue.name] = queue
+            return queue
+        if packed.kind == "move":
+            task = MoveTask(fields)
+            self.move_tasks.insert(0, task)
+            return task
+        found = self.queues.get(fields["queue"])
+        if found is None:
+            return None
+        if packed.kind == "deduplication":
+            each = Deduplication(**fields)
+            found.restore_deduplication(each)
+            return each
+        message = StoredMessage(**fields)
+        found.restore(message)
+        return message
+
+    def loaded(self) -> None:
+        """Go on with what was taken back."""
+        for queue in self.queues.values():
+            queue.restore_order()
 
     def find(self, name: str) -> Queue:
         """Return the queue of a name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -157,7 +156,7 @@ class _Face:
         self._operations = Operations(state)
 
     def _upload_policy(self, request: Request) -> Policy:
-        return self._verifier.upload(request.headers.get("authorization"), time.time())
+        return self._verifier.upload(request.headers.get("authorization"), self._state.now())
 
     def _check_manager(self, request: Request, body: bytes = b"") -> None:
         target: bytes = request.scope["raw_path"]
@@ -187,13 +186,14 @@ class _Face:
     def _upload_form(self, parts: list[Part]) -> tuple[StoredObject, Response]:
         fields = {part.name: part.text() for part in parts if part.filename is None}
         files = [part for part in parts if part.filename is not None]
-        policy = self._verifier.upload(fields.get("token"), time.time())
+        policy = self._verifier.upload(fields.get("token"), self._state.now())
         if len(files) != 1 or files[0].name != "file":
             raise Refusal(400, "the form has no field named file, or several files")
         digest = BlockDigest()
         for chunk in files[0].chunks:
             digest.update(chunk)
-        stored = StoredObject(files[0].chunks, digest.size, fold(digest.blocks()))
+        content = self._state.journal.keep(files[0].chunks)
+        stored = StoredObject(content, fold(digest.blocks()))
         stored.mime_type = fields.get("mimeType") or files[0].content_type or stored.mime_type
         variables = {name: text for name, text in fields.items() if name.startswith("x:")}
         return stored, self._store(
@@ -216,7 +216,7 @@ class _Face:
         if days:
             if not days.isdigit():
                 raise Refusal(400, "deadline is no number of days")
-            stored.expires = stored.put_time + int(days) * 86_400_000
+            stored.expires = self._state.milliseconds() + int(days) * 86_400_000
         key = policy.object_key(asked, stored.hash)
         self._state.put(policy.bucket, key, stored, policy.overwrite)
         if policy.fields.get("returnUrl"):
@@ -340,7 +340,9 @@ class _Face:
         if not days.isdigit() or len(days) > 6:
             raise Refusal(400, "deadline is no number of days")
         stored = self._state.get(bucket, key)
-        stored.expires = int(time.time() * 1000) + int(days) * 86_400_000 if int(days) else None
+        now = self._state.milliseconds()
+        stored.expires = now + int(days) * 86_400_000 if int(days) else None
+        self._state.journal.save(stored)
         return reply({"code": 200, "message": "done"})
 
     async def list(self, request: Request) -> Response:
@@ -432,11 +434,4 @@ def _sent(
     stored: StoredObject, start: int, end: int, status: int, headers: dict[str, str]
 ) -> Response:
     """Return bytes of an object."""
-    pieces = []
-    at = 0
-    for chunk in stored.chunks:
-        low, high = max(start - at, 0), min(end - at, len(chunk))
-        if low < high:
-            pieces.append(bytes(memoryview(chunk)[low:high]))
-        at += len(chunk)
-    return Response(b"".join(pieces), status, headers, media_type=stored.mime_type)
+    return Response(stored.content.read(start, end), status, headers, media_type=stored.mime_type)

@@ -13,11 +13,10 @@ from typing import Any
 
 from .replies import Refusal
 from .retrieval import checked_url, name_of, retrieve
-from .state import State, StoredObject
+from .state import DONE, FAILED, UNDER_WAY, Operation, State, StoredObject
 from .tokens import decode_base64, decode_entry
 
-_UNDER_WAY, _DONE, _FAILED = 2, 3, 4
-_WORDS = {_UNDER_WAY: "under way", _DONE: "done", _FAILED: "failed"}
+_WORDS = {UNDER_WAY: "under way", DONE: "done", FAILED: "failed"}
 UNDER_WAY_LIMIT = 32
 
 Job = Callable[[], tuple[str, str, StoredObject]]
@@ -34,7 +33,6 @@ class Operations:
     def __init__(self, state: State) -> None:
         self._state = state
         self._serial = itertools.count(1)
-        self._status: dict[str, dict[str, Any]] = {}
         self._under_way = 0
 
     def run(self, kind: str, jobs: str) -> str:
@@ -61,47 +59,49 @@ class Operations:
         for job in jobs.split(";"):
             parts = job.split("/")
             pairs = list(zip(parts[::2], parts[1::2], strict=False))
-            item: dict[str, Any] = {"code": _DONE, "fop": job}
+            item: dict[str, Any] = {"code": DONE, "fop": job}
             items.append(item)
             try:
                 if prepare is not None:
                     slow.append((item, prepare(pairs)))
-                    item["code"] = _UNDER_WAY
+                    item["code"] = UNDER_WAY
                 elif carry is not None:
                     carry(kind, dict(pairs))
             except Refusal as refusal:
-                item.update(code=_FAILED, error=refusal.message)
-        identity = self._remember(items)
+                item.update(code=FAILED, error=refusal.message)
+        operation = self._remember(items)
         if slow:
             self._under_way += 1
             loop, age = asyncio.get_running_loop(), self._state.age
-            arguments = (loop, age, identity, slow)
+            arguments = (loop, age, operation, slow)
             threading.Thread(target=self._work, args=arguments, daemon=True).start()
-        return identity
+        return operation.identity
 
     def processed(self, commands: list[str]) -> str:
         """Take commands for done; return the id that `status` takes."""
-        return self._remember([{"code": _DONE, "cmd": command} for command in commands])
+        done = self._remember([{"code": DONE, "cmd": command} for command in commands])
+        return done.identity
 
-    def _remember(self, items: list[dict[str, Any]]) -> str:
-        identity = f"{next(self._serial)}{secrets.token_hex(12)}"
-        self._status[identity] = {"id": identity, "items": items}
-        return identity
+    def _remember(self, items: list[dict[str, Any]]) -> Operation:
+        operation = Operation(f"{next(self._serial)}{secrets.token_hex(12)}", items)
+        self._state.operations[operation.identity] = operation
+        self._state.journal.save(operation)
+        return operation
 
     def status(self, identity: str) -> dict[str, Any]:
         """Return how an operation went, or how far it is."""
-        found = self._status.get(identity)
+        found = self._state.operations.get(identity)
         if found is None:
             raise Refusal(404, "there is no such operation")
-        codes = {item["code"] for item in found["items"]}
-        code = next(each for each in (_UNDER_WAY, _FAILED, _DONE) if each in codes)
-        return {**found, "code": code, "desc": _WORDS[code]}
+        codes = {item["code"] for item in found.items}
+        code = next(each for each in (UNDER_WAY, FAILED, DONE) if each in codes)
+        return {"id": identity, "items": found.items, "code": code, "desc": _WORDS[code]}
 
     def _work(
         self,
         loop: asyncio.AbstractEventLoop,
         age: int,
-        identity: str,
+        operation: Operation,
         slow: list[tuple[dict[str, Any], Job]],
     ) -> None:
         """Run slow jobs in a thread; what they made is stored on the event loop."""
@@ -114,28 +114,34 @@ class Operations:
                     made = refusal.message
                 except Exception as error:
                     made = f"{type(error).__name__}: {error}"
-                loop.call_soon_threadsafe(self._end, age, item, made)
+                loop.call_soon_threadsafe(self._end, age, operation, item, made)
             loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
         self._under_way -= 1
 
     def _end(
-        self, age: int, item: dict[str, Any], made: tuple[str, str, StoredObject] | str
+        self,
+        age: int,
+        operation: Operation,
+        item: dict[str, Any],
+        made: tuple[str, str, StoredObject] | str,
     ) -> None:
         """Store what a job made, unless the state was cleared since."""
         if age != self._state.age:
-            made = "the local cloud was reset"
+            return
+        self._state.journal.save(operation)
         if isinstance(made, str):
-            item.update(code=_FAILED, error=made)
+            item.update(code=FAILED, error=made)
             return
         bucket, key, stored = made
+        stored.content = self._state.journal.keep(list(stored.content.chunks()))
         try:
             self._store(bucket, key, stored)
         except Refusal as refusal:
-            item.update(code=_FAILED, error=refusal.message)
+            item.update(code=FAILED, error=refusal.message)
             return
-        item.update(code=_DONE, bucket=bucket, key=key, hash=stored.hash, fsize=stored.size)
+        item.update(code=DONE, bucket=bucket, key=key, hash=stored.hash, fsize=stored.size)
 
     def _store(self, bucket: str, key: str, stored: StoredObject) -> None:
         self._state.reserve(stored.size)
@@ -201,7 +207,7 @@ class Operations:
         playlist = self._state.get(bucket, key)
         if fields.get("deletets", "0") == "1":
             folder = key[: key.rfind("/") + 1]
-            for line in b"".join(playlist.chunks).decode("utf-8", "replace").splitlines():
+            for line in playlist.content.read().decode("utf-8", "replace").splitlines():
                 segment = folder + line.strip()
                 if line.strip() and not line.startswith("#") and segment != key:
                     with contextlib.suppress(Refusal):

@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 
+from ..content import Content
 from .replies import Refusal
 from .state import BlockDigest, StoredObject, fold
 
@@ -33,14 +34,14 @@ def pack(objects: Mapping[str, StoredObject], form: str) -> StoredObject:
     data = made.getvalue()
     digest = BlockDigest()
     digest.update(data)
-    return StoredObject([data], len(data), fold(digest.blocks()), _TYPES[form])
+    return StoredObject(Content([data]), fold(digest.blocks()), _TYPES[form])
 
 
 def _write_zip(target: io.BytesIO, objects: Mapping[str, StoredObject]) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, stored in objects.items():
             with archive.open(key, "w", force_zip64=stored.size >= 1 << 31) as member:
-                for chunk in stored.chunks:
+                for chunk in stored.content.chunks():
                     member.write(chunk)
 
 
@@ -49,4 +50,4 @@ def _write_tar(target: io.BytesIO, objects: Mapping[str, StoredObject], mode: st
         for key, stored in objects.items():
             member = tarfile.TarInfo(key)
             member.size, member.mtime = stored.size, stored.put_time // 1000
-            archive.addfile(member, io.BytesIO(b"".join(stored.chunks)))
+            archive.addfile(member, io.BytesIO(stored.content.read()))

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import quote, unquote, urlsplit
 
+from ..content import Content
 from .replies import Refusal
 from .state import BlockDigest, StoredObject, fold
 
@@ -92,6 +93,6 @@ def retrieve(url: str, md5: str = "") -> StoredObject:
         raise Refusal(400, f"the URL gave {digest.size} of {length} bytes")
     if md5 and whole.hexdigest() != md5:
         raise Refusal(400, "what the URL gives has another MD5")
-    stored = StoredObject(chunks, digest.size, fold(digest.blocks()))
+    stored = StoredObject(Content(chunks), fold(digest.blocks()))
     stored.mime_type = kind or stored.mime_type
     return stored

@@ -7,14 +7,18 @@ import hashlib
 import secrets
 import time
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from ..content import Content
+from ..journal import Journal, Kept, Packed
 from .replies import Refusal
 
 BLOCK_SIZE = 4 * 1024 * 1024
 LIST_LIMIT = 1000
+UNDER_WAY, DONE, FAILED = 2, 3, 4
+"""The codes of an operation's jobs."""
 
 
 def encode_base64(data: bytes) -> str:
@@ -74,25 +78,37 @@ def fold(blocks: list[bytes]) -> str:
     return encode_base64(b"\x16" + (blocks[0] if blocks else hashlib.sha1().digest()))
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class StoredObject:
     """One object.
 
     Attributes:
-        chunks: its bytes, in order, as they came.
-        size: how many bytes.
+        content: its bytes.
         hash: its etag.
         mime_type: its media type.
         put_time: milliseconds since 1970.
         expires: milliseconds since 1970, or None.
+        bucket: the bucket it is in.
+        key: its name there.
     """
 
-    chunks: list[bytes]
-    size: int
+    content: Content
     hash: str
     mime_type: str = "application/octet-stream"
-    put_time: int = field(default_factory=lambda: int(time.time() * 1000))
+    put_time: int = 0
     expires: int | None = None
+    bucket: str = ""
+    key: str = ""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.content.size
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "content"}
+        return Packed("object", fields, content=self.content)
 
     def describe(self) -> dict[str, Any]:
         """Return the fields that stat and list share."""
@@ -105,6 +121,18 @@ class StoredObject:
         }
 
 
+@dataclass(eq=False, slots=True)
+class Operation:
+    """An operation, and how each of its jobs went."""
+
+    identity: str
+    items: list[dict[str, Any]]
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("operation", {"identity": self.identity, "items": self.items})
+
+
 class Block:
     """A block under way. Its context changes with every piece; `State` maps it here."""
 
@@ -113,8 +141,14 @@ class Block:
         self.batch = batch
         self.order = order
         self.size = size
-        self.chunks: list[bytes] = []
+        self.context = ""
+        self.content = Content()
         self.digest = BlockDigest()
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        names = ("bucket", "batch", "order", "size", "context")
+        return Packed("block", {name: getattr(self, name) for name in names}, content=self.content)
 
 
 class Piece:
@@ -142,7 +176,7 @@ class Piece:
 
     def commit(self) -> dict[str, Any]:
         """Add the piece to its block; return the reply's checksum, crc32 and offset."""
-        self._block.chunks += self._chunks
+        self._block.content += self._state.journal.keep(self._chunks)
         self._block.digest = self._digest
         return {
             "checksum": self._digest.checksum(),
@@ -151,22 +185,52 @@ class Piece:
         }
 
 
-class State:
-    """Everything in memory. One event loop uses it at a time.
+class MadeBucket:
+    """A bucket, which is there also when it is empty again.
 
     Args:
+        name: its name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("bucket", {"name": self.name})
+
+
+class State:
+    """Buckets, objects and uploads. One event loop uses it at a time.
+
+    Args:
+        clock: returns the time, seconds since 1970.
+        journal: where it says what it keeps; nowhere by default.
         memory_limit: bytes of objects and unfinished blocks together; what passes it is
             refused with 507. The default is 4 GiB.
 
     Attributes:
+        KINDS: what is taken back, the first before what refers to it.
         buckets: objects by key, by bucket; a bucket exists from its first object on.
         blocks: unfinished blocks by context.
         age: how often everything was forgotten.
     """
 
-    def __init__(self, memory_limit: int = 4 << 30) -> None:
+    KINDS = ("bucket", "object", "block", "operation")
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        journal: Journal | None = None,
+        *,
+        memory_limit: int = 4 << 30,
+    ) -> None:
+        self.now = clock
+        self.journal = journal or Journal()
         self.memory_limit = memory_limit
         self.age = 0
+        self.operations: dict[str, Operation] = {}
+        self._made: dict[str, MadeBucket] = {}
         self.buckets: dict[str, dict[str, StoredObject]] = {}
         self.blocks: dict[str, Block] = {}
         self.used = 0
@@ -176,7 +240,56 @@ class State:
         self.age += 1
         self.buckets.clear()
         self.blocks.clear()
+        self.operations.clear()
+        self._made.clear()
         self.used = 0
+        self.journal.clear()
+
+    def things(self) -> Iterator[Kept]:
+        """Yield all that it keeps."""
+        yield from self._made.values()
+        for objects in self.buckets.values():
+            yield from objects.values()
+        yield from self.blocks.values()
+        yield from self.operations.values()
+
+    def load(self, packed: Packed) -> Kept | None:
+        """Take back what was written down; return what it is now."""
+        fields, content = packed.fields, packed.content or Content()
+        self.used += len(content)
+        if packed.kind == "bucket":
+            self.buckets[fields["name"]] = {}
+            made = self._made[fields["name"]] = MadeBucket(fields["name"])
+            return made
+        if packed.kind == "operation":
+            done = Operation(**fields)
+            self.operations[done.identity] = done
+            return done
+        if packed.kind == "object":
+            stored = StoredObject(content, **fields)
+            self.buckets[stored.bucket][stored.key] = stored
+            return stored
+        block = Block(*(fields[name] for name in ("bucket", "batch", "order", "size")))
+        block.context, block.content = fields["context"], content
+        for chunk in content.chunks():
+            block.digest.update(chunk)
+        self.blocks[block.context] = block
+        return block
+
+    def loaded(self) -> None:
+        """Give up the jobs that were under way."""
+        for operation in self.operations.values():
+            for item in operation.items:
+                if item["code"] == UNDER_WAY:
+                    item.update(code=FAILED, error="the local cloud was stopped")
+                    self.journal.save(operation)
+
+    def wake(self) -> None:
+        """Nobody waits here."""
+
+    def milliseconds(self) -> int:
+        """Return the time, milliseconds since 1970."""
+        return int(self.now() * 1000)
 
     def reserve(self, size: int) -> None:
         """Count `size` more bytes, or refuse with 507."""
@@ -190,8 +303,9 @@ class State:
 
     def new_context(self, block: Block) -> str:
         """Return the context that the block's next piece must name."""
-        context = secrets.token_urlsafe(30)
+        context = block.context = secrets.token_urlsafe(30)
         self.blocks[context] = block
+        self.journal.save(block)
         return context
 
     def find_block(self, context: str, batch: str, bucket: str) -> Block:
@@ -221,26 +335,45 @@ class State:
         if sum(block.size for block in blocks) != size:
             raise Refusal(400, f"the blocks do not add up to {size} bytes")
         digests = [digest for block in blocks for digest in block.digest.blocks()]
-        chunks = [chunk for block in blocks for chunk in block.chunks]
-        return StoredObject(chunks, size, fold(digests))
+        pieces = [piece for block in blocks for piece in block.content.pieces]
+        return StoredObject(Content(pieces), fold(digests))
 
     def finish(self, contexts: Iterable[str]) -> None:
         """End the contexts of an upload that became an object."""
         for context in contexts:
-            del self.blocks[context]
+            self.journal.drop(self.blocks.pop(context))
 
     def put(self, bucket: str, key: str, stored: StoredObject, overwrite: bool) -> None:
         """Store an object; another one of that name is refused with 614 unless `overwrite`."""
         objects = self.buckets.setdefault(bucket, {})
+        if bucket not in self._made:
+            made = self._made[bucket] = MadeBucket(bucket)
+            self.journal.save(made)
+        self._expire(bucket, (key,))
         old = objects.get(key)
         if old is not None:
             if not overwrite and old.hash != stored.hash:
                 raise Refusal(400, "an object of that name exists", 614)
             self.release(old.size)
+            self.journal.drop(old)
+        stored.bucket, stored.key = bucket, key
+        stored.put_time = stored.put_time or self.milliseconds()
         objects[key] = stored
+        self.journal.save(stored)
+
+    def _expire(self, bucket: str, keys: Iterable[str]) -> None:
+        """Delete those of some objects whose deadline is past."""
+        now = self.milliseconds()
+        objects = self.buckets.get(bucket, {})
+        for key in keys:
+            stored = objects.get(key)
+            if stored is not None and stored.expires is not None and stored.expires <= now:
+                self.release(stored.size)
+                self.journal.drop(objects.pop(key))
 
     def get(self, bucket: str, key: str) -> StoredObject:
         """Return an object, or refuse with 404."""
+        self._expire(bucket, (key,))
         try:
             return self.buckets[bucket][key]
         except KeyError:
@@ -248,8 +381,10 @@ class State:
 
     def delete(self, bucket: str, key: str) -> None:
         """Forget an object, or refuse with 404."""
-        self.release(self.get(bucket, key).size)
+        stored = self.get(bucket, key)
+        self.release(stored.size)
         del self.buckets[bucket][key]
+        self.journal.drop(stored)
 
     def list_page(
         self, bucket: str, prefix: str, marker: str, limit: int, mode: int
@@ -261,6 +396,7 @@ class State:
         """
         if bucket not in self.buckets:
             raise Refusal(404, "bucket not found", 631)
+        self._expire(bucket, list(self.buckets[bucket]))
         objects = self.buckets[bucket]
         items: list[dict[str, Any]] = []
         prefixes: list[str] = []
