@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "etag", "send", "recv", "peek", "count", "purge", "dlq", "ping", "cp", "sync",
     "ls", "du", "stat", "cat", "rm", "mv",
-    "presign", "serve", "demo", "doctor", "version",
+    "presign", "serve", "cloud", "demo", "doctor", "version",
 )  # fmt: skip
 
 

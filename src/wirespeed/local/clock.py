@@ -59,6 +59,10 @@ class Clock:
         """Return the time, seconds since 1970."""
         return time.time() + self.ahead + _skew.get()
 
+    def wall(self) -> float:
+        """Return the time that nobody has moved, seconds since 1970: clients sign by theirs."""
+        return time.time() + _skew.get()
+
     def milliseconds(self) -> int:
         """Return the time, milliseconds since 1970."""
         return int(self.now() * 1000)

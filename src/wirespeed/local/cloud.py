@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import secrets
 import socket
 import threading
 import warnings
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..config import Credentials
 from ..errors import ClosedError, ConfigError
 from .addresses import endpoint
 from .faults import Faults, Faulty
@@ -29,7 +31,8 @@ SECRET_KEY = "local-secret"
 REGION = "us-east-1"
 APPID = "10001"
 
-_PORTS = ("namesrv", "broker", *HTTP_SERVICES)
+_PORTS = ("namesrv", "broker", *HTTP_SERVICES, "console")
+_LOOPBACK = ("127.", "::1", "localhost")
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _NEEDS_EXTRA = "the local {} needs starlette and uvicorn: pip install 'wirespeed[local]'"
@@ -50,10 +53,12 @@ class LocalCloud:
 
     Args:
         services: which to run; all by default.
-        host: address to listen on. Another machine can reach the services, which ask for no
-            password worth the name, at any but a loopback address.
-        ports: fixed ports by "namesrv", "broker", "cmq", "cos", "sqs" and "wcs"; free ones where
-            none is given.
+        host: address to listen on: a loopback address, or any with `public`.
+        ports: fixed ports by "namesrv", "broker", "cmq", "cos", "sqs", "wcs" and "console"; free
+            ones where none is given.
+        console: whether there is a page that shows and controls the cloud, on this machine alone.
+        public: whether other machines may reach the services. Their secret key is a new one then,
+            and RocketMQ's broker asks for it too.
         directory: folder in which the cloud keeps what it holds: SQLite and files. Whatever was
             acknowledged is there again at the next start, even if the process was killed. Without
             one it is kept in memory.
@@ -66,17 +71,18 @@ class LocalCloud:
 
     Raises:
         ConfigError: a service or port is unknown, a port is not within 0..65535, a user has no
-            name or no secret, or TLS is demanded and has no certificate.
+            name or no secret, TLS is demanded and has no certificate, or the host is no loopback
+            address and nobody said `public`.
     """
 
     access_key = ACCESS_KEY
     """Access key of the only user of the local CMQ, COS, SQS and WCS."""
 
-    secret_key = SECRET_KEY
-    """Secret key of the only user of the local CMQ, COS, SQS and WCS; no secret."""
+    secret_key: str
+    """Secret key of that user; no secret, unless the cloud is public."""
 
     faults: Faults
-    """What goes wrong on purpose in the HTTP services, and the log of their requests."""
+    """What goes wrong on purpose, and the log of requests."""
 
     def __init__(
         self,
@@ -84,6 +90,8 @@ class LocalCloud:
         host: str = "127.0.0.1",
         ports: Mapping[str, int] | None = None,
         *,
+        console: bool = False,
+        public: bool = False,
         directory: str | os.PathLike[str] | None = None,
         delay_levels: tuple[float, ...] | None = None,
         rocketmq_users: Mapping[str, str] | None = None,
@@ -95,9 +103,17 @@ class LocalCloud:
         self._ports = dict(ports or {})
         self._directory = None if directory is None else Path(directory)
         self._delay_levels = delay_levels
-        self._rocketmq_users = dict(rocketmq_users or {})
+        self._console = console
+        self._public = public
+        self.secret_key = secrets.token_urlsafe(24) if public else SECRET_KEY
+        default_users = {ACCESS_KEY: self.secret_key} if public else {}
+        self._rocketmq_users = dict(rocketmq_users or default_users)
         self._rocketmq_tls = rocketmq_tls
         self._rocketmq_tls_only = rocketmq_tls_only
+        if not public and not host.startswith(_LOOPBACK):
+            raise ConfigError(
+                f"host: {host!r} lets other machines in; public=True allows it, with a secret key"
+            )
         if not all(name and secret for name, secret in self._rocketmq_users.items()):
             raise ConfigError("rocketmq_users: each needs an access key and a secret")
         if rocketmq_tls_only and rocketmq_tls is None:
@@ -120,6 +136,8 @@ class LocalCloud:
         self._vault: Vault | None = None
         self._urls: dict[str, str] = {}
         self._namesrv = ""
+        self._console_url = ""
+        self._console_token = secrets.token_urlsafe(24)
 
     def start(self) -> LocalCloud:
         """Start the services and return the cloud; nothing happens if it runs already.
@@ -206,6 +224,27 @@ class LocalCloud:
         """
         return self._running(self._urls.get("sqs", ""), "sqs")
 
+    @property
+    def console_url(self) -> str:
+        """URL of the console.
+
+        Raises:
+            ClosedError: the cloud does not run, or has no console.
+        """
+        return self._running(self._console_url, "console")
+
+    @property
+    def console_token(self) -> str:
+        """What a request to the console that changes something brings, as x-wirespeed-token."""
+        return self._console_token
+
+    @property
+    def rocketmq_credentials(self) -> Credentials | None:
+        """A key pair that RocketMQ's broker takes; None where it asks for none."""
+        for user, secret in self._rocketmq_users.items():
+            return Credentials(user, secret)
+        return None
+
     def env(self) -> dict[str, str]:
         """Return the environment variables that point programs at the cloud."""
         variables = {}
@@ -214,26 +253,31 @@ class LocalCloud:
         if "cmq" in self._urls:
             variables["WIRESPEED_CMQ_URL"] = self._urls["cmq"]
             variables["WIRESPEED_CMQ_SECRET_ID"] = ACCESS_KEY
-            variables["WIRESPEED_CMQ_SECRET_KEY"] = SECRET_KEY
+            variables["WIRESPEED_CMQ_SECRET_KEY"] = self.secret_key
         if "cos" in self._urls:
             variables["WIRESPEED_COS4_URL"] = self._urls["cos"]
             variables["WIRESPEED_COS4_APPID"] = APPID
             variables["WIRESPEED_COS4_SECRET_ID"] = ACCESS_KEY
-            variables["WIRESPEED_COS4_SECRET_KEY"] = SECRET_KEY
+            variables["WIRESPEED_COS4_SECRET_KEY"] = self.secret_key
         if "sqs" in self._urls:
             variables["AWS_ENDPOINT_URL_SQS"] = self._urls["sqs"]
             variables["AWS_ACCESS_KEY_ID"] = ACCESS_KEY
-            variables["AWS_SECRET_ACCESS_KEY"] = SECRET_KEY
+            variables["AWS_SECRET_ACCESS_KEY"] = self.secret_key
             variables["AWS_REGION"] = REGION
         if "wcs" in self._urls:
             variables["WIRESPEED_WCS_URL"] = self._urls["wcs"]
             variables["WIRESPEED_WCS_DOWNLOAD_URL"] = self._urls["wcs"] + "/download/{bucket}"
             variables["WIRESPEED_WCS_ACCESS_KEY"] = ACCESS_KEY
-            variables["WIRESPEED_WCS_SECRET_KEY"] = SECRET_KEY
+            variables["WIRESPEED_WCS_SECRET_KEY"] = self.secret_key
+        if self._console_url:
+            variables["WIRESPEED_CONSOLE_URL"] = self._console_url
+            variables["WIRESPEED_CONSOLE_TOKEN"] = self._console_token
         return variables
 
     def reset(self) -> None:
         """Forget all topics, queues, messages, offsets, objects and faults; clients stay connected.
+
+        The clock is right again; snapshots stay.
 
         Raises:
             ClosedError: the cloud does not run.
@@ -246,6 +290,8 @@ class LocalCloud:
 
     def travel(self, seconds: float) -> None:
         """Move the services' clock ahead: delays, leases and deadlines end that much sooner.
+
+        Signatures are checked by the machine's clock still, as clients sign by theirs.
 
         Args:
             seconds: how far, 0 to ten years.
@@ -351,7 +397,7 @@ class LocalCloud:
         try:
             self._run(self._shut(), _STOP_SECONDS)
         finally:
-            self._namesrv = ""
+            self._namesrv = self._console_url = ""
             self._urls.clear()
             self._thread = self._loop = None
             loop.call_soon_threadsafe(loop.stop)
@@ -364,6 +410,8 @@ class LocalCloud:
         for service in HTTP_SERVICES:
             if service in self._services:
                 self._urls[service] = await self._open_web(service)
+        if self._console:
+            self._console_url = await self._open_console()
 
     async def _open_rocketmq(self) -> None:
         from .rocketmq import DELAY_LEVELS, Broker, NameServer, Store, Tls, Watched
@@ -402,10 +450,31 @@ class LocalCloud:
         clock = vault.clock if service == "cmq" else vault.clock.now
         state = face.State(clock, vault.journal(service))
         vault.add(service, state)
-        app = face.create_app(state, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        app = face.create_app(
+            state, access_key=ACCESS_KEY, secret_key=self.secret_key, wall=vault.clock.wall
+        )
         faulty = Faulty(app, service, self.faults, vault.commit)
         web = self._webs[service] = Web(faulty, service.upper())
         return await web.start(self._host, self._ports.get(service, 0))
+
+    async def _open_console(self) -> str:
+        try:
+            from .console import create_app
+            from .web import Web
+        except ImportError as error:
+            raise ConfigError(_NEEDS_EXTRA.format("console")) from error
+        vault = self._vault
+        assert vault is not None
+
+        def reset() -> None:
+            vault.clear()
+            self.faults.clear()
+
+        web = self._webs["console"] = Web(
+            create_app(vault, self.faults, self._console_token, reset), "console"
+        )
+        host = "127.0.0.1" if self._public else self._host
+        return await web.start(host, self._ports.get("console", 0))
 
     async def _reset(self) -> None:
         if self._vault is not None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import collections
 import itertools
+import logging
 import random
+import re
+import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..config import whole
+from ..config import instance, whole
 from ..errors import ConfigError
 from .clock import skew
 from .services import SERVICES
 
+_LOG = logging.getLogger("wirespeed.local")
 KINDS = ("drop", "delay", "cut", "status", "throttle", "corrupt", "skew")
 """What a fault can do; see `Faults.add`."""
 
 _LOGGED = 1000
 _LOOKED_AT = 64 * 1024
 _LONGEST = 3600.0
+_NAMED_WITHIN = 1024
+_NAMED = re.compile(rb'(?:^|[&{\s,])"?(?:Action|op)"?[=:]\s?"?(\w{1,64})')
 _FARTHEST = 86_400.0
 _THROTTLED = {
     "cmq": (200, b'{"code":4420,"message":"qps throttling","requestId":"0"}'),
@@ -36,6 +42,13 @@ _THROTTLED = {
 """Status and body of an answer to a client that asks too often."""
 
 Message = MutableMapping[str, Any]
+_UNWRITTEN: Message = {
+    "type": "http.response.start",
+    "status": 500,
+    "headers": [(b"content-length", b"0")],
+}
+"""The answer to what could not be written down."""
+
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
@@ -74,6 +87,8 @@ class Logged:
         fault: the kind of fault that struck it, or "".
         time: when the answer began, seconds since 1970 by the machine's clock.
         number: which request it is, from 1 on.
+        operation: what an HTTP service was asked to do, such as "SendMessage", where the path
+            does not tell it.
     """
 
     service: str
@@ -84,6 +99,7 @@ class Logged:
     fault: str
     time: float = field(default_factory=time.time)
     number: int = 0
+    operation: str = ""
 
 
 class Faults:
@@ -136,6 +152,7 @@ class Faults:
         """
         if kind not in KINDS:
             raise ConfigError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        instance(operation, str, "operation")
         if service == "rocketmq":
             status = whole(1 if status is None else status, "status", 1, 32767)
         else:
@@ -239,26 +256,30 @@ class Faulty:
             fault = self._faults.strike(self._service, _text(scope, first))
         kind = "" if fault is None else fault.kind
         status = 0
-        noted = False
+        noted = lost = False
 
         def note() -> None:
             nonlocal noted
             if not noted:
                 noted = True
                 took = time.monotonic() - started
-                self._faults.log(
-                    Logged(self._service, scope["method"], scope["path"], status, took, kind)
-                )
+                entry = Logged(self._service, scope["method"], scope["path"], status, took, kind)
+                self._faults.log(replace(entry, operation=_operation(scope, first)))
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, lost
+            if lost:
+                return
             if message["type"] == "http.response.start":
-                self._commit()
+                lost = self._is_lost()
+                message = _UNWRITTEN if lost else message
                 status = message["status"]
             else:
                 # Before the answer is whole: who got it finds it in the log.
                 note()
             await send(message)
+            if lost:
+                await send({"type": "http.response.body", "body": b""})
 
         if kind == "drop":
             note()
@@ -266,6 +287,15 @@ class Faulty:
             await self._carry_out(fault, scope, again, watched, receive)
         finally:
             note()
+
+    def _is_lost(self) -> bool:
+        """Write down what a request did, and tell whether that cannot be done."""
+        try:
+            self._commit()
+        except sqlite3.Error as error:
+            _LOG.error("a request to %s could not be written down: %s", self._service, error)
+            return True
+        return False
 
     async def _carry_out(
         self,
@@ -334,6 +364,18 @@ def _text(scope: MutableMapping[str, Any], first: Message) -> str:
     query: bytes = scope["query_string"]
     body: bytes = first.get("body", b"")[:_LOOKED_AT]
     return f"{scope['path']} {(b' '.join((query, target, body))).decode('latin-1')}"
+
+
+def _operation(scope: MutableMapping[str, Any], first: Message) -> str:
+    """Return the operation that X-Amz-Target, the query or the start of the body names."""
+    target: bytes = dict(scope["headers"]).get(b"x-amz-target", b"")
+    if target:
+        return target.decode("latin-1").rpartition(".")[2]
+    for text in (scope["query_string"], first.get("body", b"")[:_NAMED_WITHIN]):
+        found = _NAMED.search(text)
+        if found is not None:
+            return str(found[1].decode())
+    return ""
 
 
 async def _abort(receive: Receive) -> None:

@@ -21,6 +21,7 @@ _LOG = logging.getLogger("wirespeed.local")
 _VERSION = 1
 _DATABASE = "cloud.sqlite3"
 _FILES = "contents"
+_RETRY_SECONDS = 1.0
 _SCHEMA = """
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY, service TEXT NOT NULL, kind TEXT NOT NULL, fields TEXT NOT NULL,
@@ -134,8 +135,10 @@ class Database:
 
     def close(self) -> None:
         """Write what is left, and close."""
-        self.commit()
-        self._connection.close()
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
 
     def journal(self, service: str) -> Journal:
         """Return where a service says what it keeps."""
@@ -204,8 +207,9 @@ class Database:
     def _commit_soon(self) -> None:
         try:
             self.commit()
-        except sqlite3.Error:
-            _LOG.exception("the local cloud could not write; it tries again")
+        except sqlite3.Error as error:
+            _LOG.error("the local cloud cannot write; it tries again: %s", error)
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._commit_soon)
 
     def commit(self) -> None:
         """Write down all changes since the last time.

@@ -130,12 +130,14 @@ class Queue:
         self.gone = True
         self.wake()
 
-    def clear(self) -> None:
-        """Drop all messages."""
+    def clear(self) -> int:
+        """Drop all messages; return how many."""
+        count = len(self.messages)
         for message in self.messages:
             self._journal.drop(message)
         self.messages.clear()
         self._handles.clear()
+        return count
 
     def put(self, body: str, now: float, delay: float = 0.0) -> str:
         """Store a message; return its id."""

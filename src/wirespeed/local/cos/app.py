@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -43,10 +44,17 @@ Fields = Mapping[str, Any]
 
 
 def create_app(
-    state: State, *, access_key: str = "local", secret_key: str = "local-secret"
+    state: State,
+    *,
+    access_key: str = "local",
+    secret_key: str = "local-secret",
+    wall: Callable[[], float] = time.time,
 ) -> Starlette:
-    """Return the application that serves `state` to holders of the key pair, of any appid."""
-    face = _Face(state, access_key, secret_key)
+    """Return the application that serves `state` to holders of the key pair, of any appid.
+
+    `wall` is the time that signatures are checked by, which no travelling moves.
+    """
+    face = _Face(state, access_key, secret_key, wall)
     return Starlette(routes=[Route("/{path:path}", face.answer, methods=["GET", "POST"])])
 
 
@@ -63,8 +71,11 @@ class _Call:
 
 
 class _Face:
-    def __init__(self, state: State, access_key: str, secret_key: str) -> None:
+    def __init__(
+        self, state: State, access_key: str, secret_key: str, wall: Callable[[], float]
+    ) -> None:
         self._state = state
+        self._wall = wall
         self._verifier = Verifier(access_key, secret_key)
         self._operations = {
             "copy": self._transfer,
@@ -112,7 +123,7 @@ class _Face:
         # What is signed may be encoded in another way than what was sent.
         fileid = f"/{appid}/{name}{quote(path, safe='~/')}"
         self._verifier.check(
-            request.headers.get("authorization", ""), appid, name, fileid, self._state.now(),
+            request.headers.get("authorization", ""), appid, name, fileid, self._wall(),
             once=op in _ONCE,
         )  # fmt: skip
         host = request.headers.get("host", "127.0.0.1")
@@ -263,7 +274,7 @@ class _Face:
             raise Refusal(-4001, "ERROR_METHOD", 405)
         # Older clients do not encode the + of a signature, which a query reads as a space.
         sign = request.query_params.get("sign", "").replace(" ", "+")
-        signed = self._verifier.read(sign, self._state.now())
+        signed = self._verifier.read(sign, self._wall())
         path = check_path(unquote(encoded))
         if signed.fileid not in (quote(path, safe="~/"), encoded) or not signed.expires:
             raise Refusal(-63, "ERROR_PROXY_AUTH_FILEID: it is of another object", 401)

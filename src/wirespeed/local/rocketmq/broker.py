@@ -20,6 +20,7 @@ from .pulls import Pulls
 from .server import Connection, Refusal, Reply, Request, Server
 from .store import (
     BODY_LIMIT,
+    DEFAULT_TOPIC,
     DLQ_PREFIX,
     PROPERTIES_LIMIT,
     RETRY_PREFIX,
@@ -54,6 +55,20 @@ _V2_FIELDS = {
     "m": "batch",
     "n": "brokerName",
 }
+_OF_DEAD_LETTERS = frozenset(
+    {
+        "CLUSTER",
+        "DELAY",
+        "MSG_REGION",
+        "ORIGIN_MESSAGE_ID",
+        "REAL_QID",
+        "REAL_TOPIC",
+        "TRACE_ON",
+        "UNIQ_KEY",
+    }
+)  # fmt: skip
+"""Properties that a message got on its way to the dead letters, or gets anew."""
+
 _PART_HEAD = struct.Struct(">iIIii")
 
 
@@ -87,6 +102,9 @@ class Broker:
     Attributes:
         KINDS: what is taken back, the first before what refers to it.
         server: listens for clients.
+        store: where it keeps messages.
+        clients: who is connected.
+        offsets: where groups are.
     """
 
     KINDS = ("topic", "message", "offset", "delayed", "half")
@@ -100,15 +118,15 @@ class Broker:
     ) -> None:
         self.server = Server(self.handle, self._lost, tls)
         self._access = Access(users or {})
-        self._store = store
+        self.store = store
         self._levels = delay_levels
-        self._offsets = Offsets(store.journal)
-        self._clients = Clients(store)
-        self._pulls = Pulls(store, self._clients, self._offsets)
-        self._transactions = Transactions(store, self._clients, self._pulls.arrived)
+        self.offsets = Offsets(store.journal)
+        self.clients = Clients(store)
+        self._pulls = Pulls(store, self.clients, self.offsets)
+        self._transactions = Transactions(store, self.clients, self._pulls.arrived)
         self._delayed: set[Delayed] = set()
         self._schedule_offsets: dict[int, int] = {}
-        administration = Administration(store, self._clients, self._offsets)
+        administration = Administration(store, self.clients, self.offsets)
         self._commands: dict[int, Callable[[Request], Reply | None]] = {
             codes.SEND_MESSAGE: self._send,
             codes.SEND_MESSAGE_V2: self._send_v2,
@@ -122,12 +140,12 @@ class Broker:
             codes.GET_EARLIEST_STORE_TIME: self._earliest_store_time,
             codes.VIEW_MESSAGE: self._view,
             codes.QUERY_MESSAGE: self._query,
-            codes.HEART_BEAT: self._clients.heartbeat,
-            codes.UNREGISTER_CLIENT: self._clients.unregister,
-            codes.GET_CONSUMER_LIST: self._clients.members,
+            codes.HEART_BEAT: self.clients.heartbeat,
+            codes.UNREGISTER_CLIENT: self.clients.unregister,
+            codes.GET_CONSUMER_LIST: self.clients.members,
             codes.CONSUMER_SEND_BACK: self._send_back,
-            codes.LOCK_QUEUES: self._clients.lock,
-            codes.UNLOCK_QUEUES: self._clients.unlock,
+            codes.LOCK_QUEUES: self.clients.lock,
+            codes.UNLOCK_QUEUES: self.clients.unlock,
             codes.END_TRANSACTION: self._transactions.end,
             codes.SEND_REPLY: self._reply,
             codes.SEND_REPLY_V2: self._reply,
@@ -152,11 +170,11 @@ class Broker:
 
     def clear(self) -> None:
         """Forget topics, messages, offsets and locks; clients stay connected."""
-        self._store.clear()
-        self._offsets.clear()
+        self.store.clear()
+        self.offsets.clear()
         self.drop_delayed()
-        self._store.journal.clear()
-        self._clients.reset()
+        self.store.journal.clear()
+        self.clients.reset()
         self._pulls.answer_all()
 
     def wake(self) -> None:
@@ -164,11 +182,11 @@ class Broker:
 
     def things(self) -> Iterator[Kept]:
         """Yield all that it keeps."""
-        for topic in self._store.topics.values():
+        for topic in self.store.topics.values():
             yield topic
             for queue in topic.queues:
                 yield from queue
-        yield from self._offsets.things()
+        yield from self.offsets.things()
         yield from self._delayed
         yield from self._transactions.things()
 
@@ -176,17 +194,17 @@ class Broker:
         """Take back what was written down; return what it is now."""
         fields, blob = packed.fields, packed.blob or b""
         if packed.kind == "topic":
-            topic = self._store.restore_topic(**fields)
+            topic = self.store.restore_topic(**fields)
             if topic.name.startswith(RETRY_PREFIX):
-                self._clients.known.add(topic.name.removeprefix(RETRY_PREFIX))
+                self.clients.known.add(topic.name.removeprefix(RETRY_PREFIX))
             return topic
         if packed.kind == "message":
             message = Stored(record=blob, **fields)
-            return message if self._store.restore(message) else None
+            return message if self.store.restore(message) else None
         if packed.kind == "offset":
             offset = Offset(**fields)
-            self._offsets.restore(offset)
-            self._clients.known.add(offset.group)
+            self.offsets.restore(offset)
+            self.clients.known.add(offset.group)
             return offset
         if packed.kind == "delayed":
             return self._delay(Draft.unpack(fields["draft"], blob), fields["due"])
@@ -205,7 +223,43 @@ class Broker:
 
     def _lost(self, connection: Connection) -> None:
         self._pulls.lost(connection)
-        self._clients.lost(connection)
+        self.clients.lost(connection)
+
+    def waiting(self) -> int:
+        """Return how many messages wait for their time, or for a verdict."""
+        return len(self._delayed) + sum(1 for _ in self._transactions.things())
+
+    def publish(self, topic: str, body: bytes, properties: dict[str, str], flag: int = 0) -> str:
+        """Store a message of the broker's own in any queue of a topic; return its id.
+
+        Raises:
+            Refusal: the topic or the message is illegal.
+        """
+        found = self.store.topic_for_send(topic, DEFAULT_TOPIC, 8)
+        now, host = self.store.clock.milliseconds(), self.store.store_host
+        queue_id = secrets.randbelow(len(found.queues))
+        unique_key = secrets.token_hex(16).upper()
+        whole = {**properties, "UNIQ_KEY": unique_key}
+        draft = Draft(topic, queue_id, body, whole, flag, 0, now, host)
+        self._check_size(draft)
+        self.store.append(draft)
+        self._pulls.arrived(topic, queue_id)
+        return unique_key
+
+    def redrive(self, dead_letters: str) -> int:
+        """Send each message of a dead-letter topic to where it came from, and forget them there;
+        return how many."""
+        moved = list(self.store.messages(dead_letters))
+        self.store.delete(dead_letters)
+        for place in [place for place in self.offsets if place[1] == dead_letters]:
+            del self.offsets[place]
+        for stored in reversed(moved):
+            (message,) = _native.decode_messages(stored.record)
+            properties = dict(message.properties)
+            topic = properties.pop("RETRY_TOPIC", "") or message.topic
+            kept = {name: properties[name] for name in properties.keys() - _OF_DEAD_LETTERS}
+            self.publish(topic, message.body, kept, message.flag)
+        return len(moved)
 
     # -- sending --
 
@@ -216,7 +270,7 @@ class Broker:
         return self._send(request)
 
     def _send(self, request: Request) -> Reply:
-        topic = self._store.topic_for_send(
+        topic = self.store.topic_for_send(
             request.text("topic"),
             request.text("defaultTopic"),
             request.integer("defaultTopicQueueNums"),
@@ -281,7 +335,7 @@ class Broker:
         if draft.topic.startswith(RETRY_PREFIX):
             raise Refusal(codes.MESSAGE_ILLEGAL, "batch request does not support retry group")
         parts = list(_batch_parts(draft))
-        stored = [self._store.append(part) for part in parts]
+        stored = [self.store.append(part) for part in parts]
         self._pulls.arrived(draft.topic, draft.queue_id)
         ids = ",".join(message.offset_message_id for message in stored)
         return _sent(ids, draft.queue_id, stored[0].queue_offset, "")
@@ -298,27 +352,27 @@ class Broker:
             level = min(level, len(self._levels))
             seconds = self._levels[level - 1]
         else:
-            seconds = _timer_seconds(draft.properties, self._store.clock.milliseconds())
+            seconds = _timer_seconds(draft.properties, self.store.clock.milliseconds())
         if seconds <= 0:
-            stored = self._store.append(draft)
+            stored = self.store.append(draft)
             self._pulls.arrived(draft.topic, draft.queue_id)
             return stored
         draft.properties.update(REAL_TOPIC=draft.topic, REAL_QID=str(draft.queue_id))
         offset = self._schedule_offsets.get(level, 0)
         self._schedule_offsets[level] = offset + 1
-        delayed = self._delay(draft, self._store.clock.now() + seconds)
-        self._store.journal.save(delayed)
-        return Stored(b"", 0, offset, 0, self._store.clock.milliseconds(), f"{0:032X}")
+        delayed = self._delay(draft, self.store.clock.now() + seconds)
+        self.store.journal.save(delayed)
+        return Stored(b"", 0, offset, 0, self.store.clock.milliseconds(), f"{0:032X}")
 
     def _delay(self, draft: Draft, due: float) -> Delayed:
         def deliver() -> None:
             self._delayed.discard(delayed)
-            self._store.journal.drop(delayed)
-            if draft.topic in self._store.topics:
-                self._store.append(draft)
+            self.store.journal.drop(delayed)
+            if draft.topic in self.store.topics:
+                self.store.append(draft)
                 self._pulls.arrived(draft.topic, draft.queue_id)
 
-        delayed = Delayed(draft, self._store.clock.at(due, deliver))
+        delayed = Delayed(draft, self.store.clock.at(due, deliver))
         self._delayed.add(delayed)
         return delayed
 
@@ -327,7 +381,7 @@ class Broker:
         fields = {_V2_FIELDS.get(name, name): value for name, value in request.fields.items()}
         properties = _native.decode_properties(fields.get("properties", "").encode())
         client_id = properties.get("REPLY_TO_CLIENT", "")
-        connection = self._clients.producer(client_id)
+        connection = self.clients.producer(client_id)
         if connection is None:
             raise Refusal(
                 codes.SYSTEM_ERROR, f"push reply message fail, channel of <{client_id}> not found."
@@ -336,7 +390,7 @@ class Broker:
         fields |= {
             "bornHost": host,
             "storeHost": host,
-            "storeTimestamp": str(self._store.clock.milliseconds()),
+            "storeTimestamp": str(self.store.clock.milliseconds()),
         }
 
         def answered(code: int) -> None:
@@ -350,7 +404,7 @@ class Broker:
         connection.ask(codes.PUSH_REPLY, fields, request.body, answered)
 
     def _move_to_dead_letters(self, draft: Draft, group: str) -> None:
-        draft.topic = self._store.create_retry(DLQ_PREFIX + group).name
+        draft.topic = self.store.create_retry(DLQ_PREFIX + group).name
         draft.queue_id = 0
         draft.properties.pop("DELAY", None)
 
@@ -358,9 +412,9 @@ class Broker:
         group = request.text("group")
         offset, level = request.integer("offset"), request.integer("delayLevel")
         most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
-        retry_topic = self._store.create_retry(RETRY_PREFIX + group)
-        self._clients.known.add(group)
-        stored = self._store.at(offset)
+        retry_topic = self.store.create_retry(RETRY_PREFIX + group)
+        self.clients.known.add(group)
+        stored = self.store.at(offset)
         if stored is None:
             raise Refusal(codes.SYSTEM_ERROR, f"look message by offset failed, {offset}")
         (message,) = _native.decode_messages(stored.record)
@@ -392,9 +446,9 @@ class Broker:
 
     def _query_offset(self, request: Request) -> Reply:
         group, topic, queue_id = _place(request)
-        offset = self._offsets.get((group, topic, queue_id), -1)
+        offset = self.offsets.get((group, topic, queue_id), -1)
         if offset < 0:
-            if request.fields.get("setZeroIfNotFound") == "false" or not self._store.queue(
+            if request.fields.get("setZeroIfNotFound") == "false" or not self.store.queue(
                 topic, queue_id
             ):
                 raise Refusal(codes.QUERY_NOT_FOUND, _NO_OFFSET)
@@ -404,15 +458,15 @@ class Broker:
     def _update_offset(self, request: Request) -> Reply:
         group, topic, queue_id = _place(request)
         offset = request.integer("commitOffset")
-        if topic not in self._store.topics:
+        if topic not in self.store.topics:
             raise Refusal(codes.TOPIC_NOT_EXIST, f"Topic {topic} not exist!")
-        if group not in self._clients.known:
+        if group not in self.clients.known:
             raise Refusal(codes.GROUP_NOT_EXIST, f"Group {group} not exist!")
-        self._offsets[group, topic, queue_id] = offset
+        self.offsets[group, topic, queue_id] = offset
         return Reply()
 
     def _max_offset(self, request: Request) -> Reply:
-        queue = self._store.queue(request.text("topic"), request.integer("queueId"))
+        queue = self.store.queue(request.text("topic"), request.integer("queueId"))
         return Reply(fields={"offset": str(len(queue))})
 
     def _min_offset(self, request: Request) -> Reply:
@@ -421,7 +475,7 @@ class Broker:
         return Reply(fields={"offset": "0"})
 
     def _search_offset(self, request: Request) -> Reply:
-        offset = self._store.search(
+        offset = self.store.search(
             request.text("topic"),
             request.integer("queueId"),
             request.integer("timestamp"),
@@ -430,14 +484,14 @@ class Broker:
         return Reply(fields={"offset": str(offset)})
 
     def _earliest_store_time(self, request: Request) -> Reply:
-        queue = self._store.queue(request.text("topic"), request.integer("queueId"))
+        queue = self.store.queue(request.text("topic"), request.integer("queueId"))
         return Reply(fields={"timestamp": str(queue[0].store_timestamp if queue else -1)})
 
     # -- looking messages up --
 
     def _view(self, request: Request) -> Reply:
         offset = request.integer("offset")
-        stored = self._store.at(offset)
+        stored = self.store.at(offset)
         if stored is None:
             raise Refusal(codes.SYSTEM_ERROR, f"can not find message by the offset, {offset}")
         return Reply(body=stored.record)
@@ -448,7 +502,7 @@ class Broker:
         begin, end = request.integer("beginTimestamp"), request.integer("endTimestamp")
         unique = request.fields.get("_UNIQUE_KEY_QUERY") == "true"
         found: list[Stored] = []
-        for stored in self._store.messages(topic):
+        for stored in self.store.messages(topic):
             if len(found) < most and begin <= stored.store_timestamp <= end:
                 (message,) = _native.decode_messages(stored.record)
                 held = message.property("UNIQ_KEY" if unique else "KEYS") or ""

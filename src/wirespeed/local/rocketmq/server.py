@@ -223,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._server.watch.commit()
         except Exception as error:
-            _LOG.exception("command %d could not be written down", request.code)
+            _LOG.error("command %d could not be written down: %s", request.code, error)
             reply = Reply(codes.SYSTEM_ERROR, f"{type(error).__name__}: {error}")
         self._server.watch.answered(request, reply.code)
         if not request.oneway:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,17 +26,27 @@ _TARGET = "AmazonSQS."
 
 
 def create_app(
-    state: State, *, access_key: str = "local", secret_key: str = "local-secret"
+    state: State,
+    *,
+    access_key: str = "local",
+    secret_key: str = "local-secret",
+    wall: Callable[[], float] = time.time,
 ) -> Starlette:
-    """Return the application that serves `state` to holders of the key pair."""
-    face = _Face(state, access_key, secret_key)
+    """Return the application that serves `state` to holders of the key pair.
+
+    `wall` is the time that signatures are checked by, which no travelling moves.
+    """
+    face = _Face(state, access_key, secret_key, wall)
     routes = [Route("/{path:path}", face.answer, methods=["GET", "POST"])]
     return Starlette(routes=routes)
 
 
 class _Face:
-    def __init__(self, state: State, access_key: str, secret_key: str) -> None:
+    def __init__(
+        self, state: State, access_key: str, secret_key: str, wall: Callable[[], float]
+    ) -> None:
         self._state = state
+        self._wall = wall
         self._keys = access_key, secret_key
         self._actions = Actions(state)
 
@@ -89,7 +101,7 @@ class _Face:
             request.headers,
             body,
             *self._keys,
-            self._state.now(),
+            self._wall(),
         )
 
 

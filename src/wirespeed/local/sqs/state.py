@@ -398,10 +398,16 @@ class Queue:
             )
         self.purged = now
         self._journal.save(self)
-        for message in list(self.messages.values()):
+        self.clear()
+
+    def clear(self) -> int:
+        """Delete all messages; return how many."""
+        held = list(self.messages.values())
+        for message in held:
             self.remove(message)
         self._ready.clear()
         self._later.clear()
+        return len(held)
 
     # ---- waiting ----
 

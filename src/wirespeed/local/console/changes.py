@@ -1,0 +1,152 @@
+"""What the console changes in the services' states."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ...errors import ConfigError
+from ..vault import Vault
+
+Json = dict[str, Any]
+
+_DLQ_PREFIX = "%DLQ%"
+
+
+def text(fields: Json, name: str, default: str | None = None) -> str:
+    """Return a text of a request.
+
+    Raises:
+        ConfigError: it is missing and has no default, or is no text.
+    """
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be given, a text")
+    return value
+
+
+class Changes:
+    """Carries out what somebody at the console asks for.
+
+    Args:
+        vault: the services' states.
+    """
+
+    VERBS = ("send", "purge", "redrive", "skip", "delete")
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def run(self, verb: str, fields: Json) -> Json:
+        """Carry one of `VERBS` out; return what there is to tell.
+
+        Raises:
+            ConfigError: an argument is wrong, or the service says no.
+        """
+        call: Callable[[Json], Awaitable[Json]] = getattr(self, f"_{verb}")
+        return await call(fields)
+
+    def _state(self, fields: Json) -> tuple[str, Any]:
+        service = text(fields, "service")
+        if service not in self._vault.states:
+            raise ConfigError(f"service: {service!r} does not run here")
+        return service, self._vault.states[service]
+
+    async def _send(self, fields: Json) -> Json:
+        service, state = self._state(fields)
+        name, body = text(fields, "name"), text(fields, "body")
+        if service == "rocketmq":
+            properties = {"TAGS": text(fields, "tag", ""), "KEYS": text(fields, "key", "")}
+            sent = state.publish(
+                name, body.encode(), {key: value for key, value in properties.items() if value}
+            )
+            return {"id": sent}
+        if service == "sqs":
+            return await self._send_sqs(state, name, body, text(fields, "group", ""))
+        if service == "cmq":
+            from ..cmq.actions import Actions
+            from ..cmq.refusal import Refusal
+
+            verb = {"Action": "SendMessage", "queueName": name}
+            if name not in state.queues:
+                verb = {"Action": "PublishMessage", "topicName": name}
+            try:
+                reply = await Actions(state).run({**verb, "msgBody": body})
+            except Refusal as refusal:
+                raise ConfigError(refusal.message) from None
+            return {"id": reply["msgId"]}
+        raise ConfigError(f"service: {service} takes no messages")
+
+    @staticmethod
+    async def _send_sqs(state: Any, name: str, body: str, group: str) -> Json:
+        from ..sqs.actions import Actions
+        from ..sqs.refusal import Refusal
+
+        asked = {"QueueUrl": f"/{name}", "MessageBody": body}
+        if name.endswith(".fifo"):
+            asked |= {
+                "MessageGroupId": group or "console",
+                "MessageDeduplicationId": base64.b32encode(str(state.now()).encode()).decode(),
+            }
+        try:
+            reply = await Actions(state).run("SendMessage", asked)
+        except Refusal as refusal:
+            raise ConfigError(refusal.message) from None
+        return {"id": reply["MessageId"]}
+
+    def _queue(self, fields: Json) -> Any:
+        service, state = self._state(fields)
+        name = text(fields, "name")
+        queue = state.queues.get(name) if service in ("cmq", "sqs") else None
+        if queue is None:
+            raise ConfigError(f"name: there is no queue {name!r}")
+        return queue
+
+    async def _purge(self, fields: Json) -> Json:
+        return {"purged": self._queue(fields).clear()}
+
+    async def _redrive(self, fields: Json) -> Json:
+        service, state = self._state(fields)
+        name = text(fields, "name")
+        if service == "rocketmq":
+            if not name.startswith(_DLQ_PREFIX) or name not in state.store.topics:
+                raise ConfigError(f"name: {name!r} holds no dead letters")
+            return {"moved": state.redrive(name)}
+        if service == "sqs":
+            from ..sqs.actions import Actions
+
+            await Actions(state).run("StartMessageMoveTask", {"SourceArn": self._queue(fields).arn})
+            return {"moved": state.move_tasks[0].fields["ApproximateNumberOfMessagesMoved"]}
+        raise ConfigError(f"service: {service} cannot send dead letters again")
+
+    async def _skip(self, fields: Json) -> Json:
+        """Let a group go to the end of all its topics."""
+        service, state = self._state(fields)
+        group = text(fields, "name")
+        if service != "rocketmq":
+            raise ConfigError(f"service: {service} has no groups")
+        skipped = 0
+        for place in [place for place in state.offsets if place[0] == group]:
+            end = len(state.store.queue(place[1], place[2]))
+            skipped += max(end - state.offsets[place], 0)
+            state.offsets[place] = end
+        return {"skipped": skipped}
+
+    async def _delete(self, fields: Json) -> Json:
+        """Delete an object."""
+        service, state = self._state(fields)
+        bucket, name = text(fields, "bucket"), text(fields, "name")
+        if service not in ("cos", "wcs") or bucket not in state.buckets:
+            raise ConfigError(f"bucket: there is no {bucket!r}")
+        from ..cos.refusal import Refusal as CosRefusal
+        from ..wcs.replies import Refusal as WcsRefusal
+
+        try:
+            if service == "wcs":
+                state.delete(bucket, name)
+            else:
+                state.buckets[bucket].delete(name)
+        except (CosRefusal, WcsRefusal) as refusal:
+            raise ConfigError(refusal.message) from None
+        return {"deleted": name}

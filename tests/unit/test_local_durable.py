@@ -1,0 +1,386 @@
+"""A cloud with a directory: what was acknowledged outlives it, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rocketmq_probe import Probe, eventually
+from wirespeed import _native as codec
+from wirespeed import cmq, cos, rocketmq, sqs, wcs
+from wirespeed.config import Credentials, Retry
+from wirespeed.errors import ConfigError, ObjectNotFound, WirespeedError
+from wirespeed.local import LocalCloud
+from wirespeed.local.vault import Vault
+from wirespeed.local.wcs.state import Block, Piece, encode_base64
+
+PAIR = ("local", "local-secret")
+KEYS = Credentials(*PAIR)
+MIB = 1024 * 1024
+
+
+class Clients:
+    """A client of each service.
+
+    Args:
+        env: the variables that point at a cloud.
+    """
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._stack = contextlib.ExitStack()
+        enter = self._stack.enter_context
+        once = Retry(1)
+        self.namesrv = env["NAMESRV_ADDR"]
+        self.producer = enter(rocketmq.Producer("durable", namesrv=self.namesrv, attempts=1))
+        url = env["AWS_ENDPOINT_URL_SQS"]
+        self.sqs = enter(sqs.Client("r", endpoint=url, credentials=KEYS, retry=once))
+        self.cmq = enter(cmq.Client(env["WIRESPEED_CMQ_URL"], KEYS, retry=once))
+        url = env["WIRESPEED_WCS_URL"]
+        self.wcs = enter(
+            wcs.Client(
+                *PAIR,
+                upload_url=url,
+                manage_url=url,
+                download_url=url + "/download/{bucket}",
+                retry=once,
+            )
+        )
+        url = env["WIRESPEED_COS4_URL"]
+        self.cos = enter(
+            cos.Client(
+                "10001", "local", "local-secret", endpoint=url, download_endpoint=url, retry=once
+            )
+        )
+
+    def __enter__(self) -> Clients:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def messages_of(namesrv: str, topic: str) -> list[Any]:
+    """Return every message of a topic."""
+    with Probe(namesrv) as probe:
+        told = probe.route(topic)
+    if told.code != 0:
+        return []
+    route = json.loads(told.body)
+    found: list[Any] = []
+    with Probe(route["brokerDatas"][0]["brokerAddrs"]["0"]) as probe:
+        for queue in range(route["queueDatas"][0]["readQueueNums"]):
+            offset = 0
+            while (answer := probe.pull("reader", topic, offset, queue=queue)).code == 0:
+                found += codec.decode_messages(answer.body)
+                offset = int(answer.fields["nextBeginOffset"])
+    return found
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    data = os.urandom(5 * MIB)
+    with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
+        dead = to.sqs.create_queue("dead")
+        policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}
+        orders = to.sqs.create_queue(
+            "orders", {"RedrivePolicy": json.dumps({**policy, "maxReceiveCount": "1"})}, {"t": "v"}
+        )
+        fifo = to.sqs.create_queue("f.fifo", {"FifoQueue": "true"})
+        orders.send("one", attributes={"a": "b"})
+        (taken,) = orders.receive()
+        orders.send("two")
+        dead.send("dead")
+        first = fifo.send("x", group_id="g", deduplication_id="d")
+        jobs = to.cmq.create_queue("jobs", {"rewindSeconds": 600})
+        jobs.send("work")
+        (work,) = jobs.receive()
+        jobs.send("later", delay=300)
+        topic = to.cmq.create_topic("news")
+        topic.subscribe("s", "jobs")
+        to.producer.send("events", b"now", tag="T", keys="k")
+        to.producer.send("events", b"late", delay=300)
+        films = to.wcs.bucket("films")
+        films.put("a/b", data)
+        films.set_deadline("a/b", 3)
+        store = to.cos.bucket("b")
+        store.put("x/y", data)
+        store.put("x/empty", b"")
+        cloud.travel(60)
+    with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
+        orders, dead, jobs = (to.sqs.queue("orders"), to.sqs.queue("dead"), to.cmq.queue("jobs"))
+        # A minute has passed: what was in flight is ready again, and has been received once.
+        assert dead.count() == 1 and to.sqs.queue("f.fifo").count() == 1
+        assert orders.tags() == {"t": "v"}
+        (left,) = orders.receive()
+        assert left.body == "two" and dead.count() == 2
+        moved = [each for each in dead.receive(10) if each.message_id == taken.message_id]
+        assert moved[0].body == "one"
+        again = to.sqs.queue("f.fifo").send("x", group_id="g", deduplication_id="d")
+        assert again.message_id == first.message_id, "it was sent a second time"
+        (back,) = jobs.receive()
+        assert back.message_id == work.message_id
+        jobs.ack(back)
+        to.cmq.topic("news").publish("hello")
+        assert jobs.receive(wait=5)[0].body == "hello"
+        (now,) = messages_of(cloud.namesrv, "events")
+        assert (now.body, now.property("TAGS"), now.property("KEYS")) == (b"now", "T", "k")
+        assert to.wcs.bucket("films").get("a/b") == data
+        assert to.cos.bucket("b").get("x/y") == data and to.cos.bucket("b").get("x/empty") == b""
+        cloud.travel(300)
+        assert {each.body for each in messages_of(cloud.namesrv, "events")} == {b"now", b"late"}
+        assert jobs.receive(wait=5)[0].body == "later"
+        cloud.travel(4 * 86_400)
+        with pytest.raises(ObjectNotFound):
+            to.wcs.bucket("films").get("a/b")
+        cloud.reset()
+    with LocalCloud(directory=tmp_path) as cloud:
+        assert not any(list(state.things()) for state in cloud._vault.states.values())
+    assert not list((tmp_path / "contents").iterdir()), "files of nothing are left"
+
+
+def test_transactions_and_uploads_go_on_after_a_restart(tmp_path: Path) -> None:
+    checked = threading.Event()
+
+    def check(message: rocketmq.ReceivedMessage) -> rocketmq.TransactionStatus:
+        checked.set()
+        return rocketmq.TransactionStatus.COMMIT
+
+    def begin(vault: Vault) -> str:
+        state = vault.states["wcs"]
+        block = Block("b", "u", 0, 2000)
+        piece = Piece(state, block)
+        piece.take(data)
+        piece.commit()
+        return str(state.new_context(block))
+
+    data = os.urandom(1000)
+    with LocalCloud(["rocketmq", "wcs"], directory=tmp_path) as cloud:
+        with rocketmq.Producer("t", cloud.namesrv, checker=check) as producer:
+            with producer.transaction(rocketmq.Message("orders", b"half")) as half:
+                half.leave_unknown()
+        context = cloud._in_vault(begin)
+    with LocalCloud(["rocketmq", "wcs"], directory=tmp_path) as cloud:
+        (block,) = cloud._vault.states["wcs"].blocks.values()
+        assert (block.context, block.content.read()) == (context, data)
+        assert block.digest.checksum() == encode_base64(hashlib.sha1(data).digest())
+        with rocketmq.Producer("t", cloud.namesrv, checker=check) as producer:
+            producer.send("other", b"x")
+            cloud.travel(40)
+            assert checked.wait(20), "the half message was forgotten"
+        eventually(lambda: len(messages_of(cloud.namesrv, "orders")) == 1)
+
+
+def test_a_snapshot_is_gone_back_to(tmp_path: Path) -> None:
+    for directory in (None, tmp_path):
+        with LocalCloud(directory=directory) as cloud, Clients(cloud.env()) as to:
+            queue = to.sqs.create_queue("q")
+            queue.send("kept")
+            to.cmq.create_queue("c").send("kept")
+            to.producer.send("events", b"kept")
+            to.wcs.bucket("b").put("k", b"kept")
+            to.cos.bucket("b").put("k", b"kept")
+            cloud.snapshot("then")
+            queue.purge()
+            queue.send("new")
+            jobs = to.cmq.queue("c")
+            jobs.ack(jobs.receive()[0])
+            to.producer.send("events", b"new")
+            to.wcs.bucket("b").put("k", b"new", overwrite=True)
+            to.cos.bucket("b").delete("k")
+            for _ in range(2):
+                cloud.restore("then")
+                assert to.cos.bucket("b").get("k") == to.wcs.bucket("b").get("k") == b"kept"
+                assert [each.body for each in messages_of(cloud.namesrv, "events")] == [b"kept"]
+                assert to.cmq.queue("c").receive()[0].body == "kept"
+                (message,) = queue.receive()
+                assert message.body == "kept"
+            with pytest.raises(ConfigError, match="there is no snapshot 'now'"):
+                cloud.restore("now")
+            with pytest.raises(ConfigError, match="1 to 100 characters"):
+                cloud.snapshot("")
+            if directory is None:
+                continue
+        with LocalCloud(directory=directory) as cloud, Clients(cloud.env()) as to:
+            cloud.reset()
+            cloud.restore("then")
+            assert to.wcs.bucket("b").get("k") == b"kept"
+
+
+def test_one_cloud_a_directory(tmp_path: Path) -> None:
+    with LocalCloud(["rocketmq"], directory=tmp_path):
+        with pytest.raises(ConfigError, match=f"directory: {tmp_path} cannot be used"):
+            LocalCloud(["rocketmq"], directory=tmp_path).start()
+    (tmp_path / "cloud.sqlite3").write_bytes(b"no database, but some other file" * 100)
+    with pytest.raises(ConfigError, match="file is not a database"):
+        LocalCloud(["rocketmq"], directory=tmp_path).start()
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    with contextlib.closing(sqlite3.connect(newer / "cloud.sqlite3")) as database:
+        database.execute("PRAGMA user_version=99")
+        database.execute("CREATE TABLE t (x)")
+    with pytest.raises(ConfigError, match="was written by another version, 99"):
+        LocalCloud(["rocketmq"], directory=newer).start()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError):
+        LocalCloud(["rocketmq"], directory=tmp_path / "file").start()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a full disk is played with a limit of POSIX")
+def test_what_cannot_be_written_is_not_acknowledged(tmp_path: Path) -> None:
+    program = """
+import resource, sys
+from wirespeed.local import LocalCloud
+with LocalCloud(["rocketmq", "sqs"], directory=sys.argv[1]) as cloud:
+    print(cloud.namesrv, cloud.sqs_url, flush=True)
+    sys.stdin.readline()
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, hard))
+    print("full", flush=True)
+    sys.stdin.readline()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print("free", flush=True)
+    sys.stdin.readline()
+"""
+    with serving([sys.executable, "-c", program, str(tmp_path)]) as (process, line):
+        namesrv, url = line.split()
+
+        def step() -> None:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            process.stdout.readline()
+
+        with (
+            sqs.Client("r", endpoint=url, credentials=KEYS, retry=Retry(1)) as client,
+            rocketmq.Producer("g", namesrv=namesrv, attempts=1) as producer,
+        ):
+            queue = client.create_queue("q")
+            producer.send("t", b"before")
+            step()
+            with pytest.raises(WirespeedError):
+                queue.send("x" * 200_000)
+            with pytest.raises(WirespeedError):
+                producer.send("t", b"x" * 200_000)
+            step()
+            queue.send("after")
+            producer.send("t", b"after")
+            bodies = [len(each.body) for each in queue.receive(10)]
+            assert 5 in bodies
+
+
+@contextlib.contextmanager
+def serving(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a program and yield it with the first line it prints."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        with process:
+            assert process.stdout is not None and process.stdin is not None
+            line = process.stdout.readline()
+            assert line, process.stderr and process.stderr.read()
+            yield process, line
+            process.kill()
+    finally:
+        watchdog.cancel()
+        process.kill()
+
+
+def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
+    kill_at_random(tmp_path, rounds=2)
+
+
+def kill_at_random(directory: Path, rounds: int) -> None:
+    """Load a cloud, kill it, and look for everything that it acknowledged; some times."""
+    command = [sys.executable, "-m", "wirespeed", "serve", "--json", "--no-console"]
+    known = Known()
+    for number in range(rounds):
+        with serving([*command, "--dir", str(directory)]) as (process, line):
+            env = json.loads(line)["env"]
+            with Clients(env) as to:
+                stop = threading.Event()
+                work = [
+                    threading.Thread(target=known.load, args=(call, number, stop))
+                    for call in known.calls(to)
+                ]
+                for thread in work:
+                    thread.start()
+                time.sleep(random.uniform(0.3, 1.0))
+                process.kill()
+                stop.set()
+                for thread in work:
+                    thread.join(30)
+                    assert not thread.is_alive()
+        with LocalCloud(directory=directory) as cloud, Clients(cloud.env()) as to:
+            known.check(cloud, to)
+    assert all(len(each) > 5 * rounds for each in known.acknowledged.values()), known
+
+
+class Known:
+    """What a cloud acknowledged, by service."""
+
+    def __init__(self) -> None:
+        names = ("rocketmq", "sqs", "cmq", "wcs", "cos")
+        self.acknowledged: dict[str, set[str]] = {name: set() for name in names}
+
+    def __repr__(self) -> str:
+        return str({name: len(each) for name, each in self.acknowledged.items()})
+
+    def calls(self, to: Clients) -> list[tuple[str, Callable[[str], object]]]:
+        """Return a call of each service that stores a name."""
+        queue = to.sqs.create_queue("q")
+        try:
+            jobs = to.cmq.create_queue("q")
+        except WirespeedError:
+            jobs = to.cmq.queue("q")
+        films, store = to.wcs.bucket("films"), to.cos.bucket("b")
+        return [
+            ("rocketmq", lambda name: to.producer.send("events", name.encode())),
+            ("sqs", queue.send),
+            ("cmq", jobs.send),
+            ("wcs", lambda name: films.put(name, name.encode() * 1000)),
+            ("cos", lambda name: store.put(name, name.encode() * 1000)),
+        ]
+
+    def load(
+        self, call: tuple[str, Callable[[str], object]], number: int, stop: threading.Event
+    ) -> None:
+        """Store names until the cloud is gone, and take note of those it acknowledged."""
+        service, store = call
+        count = 0
+        while not stop.is_set():
+            name = f"{number}-{count}"
+            count += 1
+            try:
+                store(name)
+            except WirespeedError:
+                continue
+            self.acknowledged[service].add(name)
+
+    def check(self, cloud: LocalCloud, to: Clients) -> None:
+        """Look for everything."""
+        wanted = self.acknowledged
+        bodies = {each.body.decode() for each in messages_of(to.namesrv, "events")}
+        assert not wanted["rocketmq"] - bodies
+        for key in wanted["wcs"]:
+            assert to.wcs.bucket("films").get(key) == key.encode() * 1000
+        for key in wanted["cos"]:
+            assert to.cos.bucket("b").get(key) == key.encode() * 1000
+        states = cloud._vault.states
+        assert not wanted["sqs"] - {e.body for e in states["sqs"].queues["q"].messages.values()}
+        assert not wanted["cmq"] - {each.body for each in states["cmq"].queues["q"].messages}
