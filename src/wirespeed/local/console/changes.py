@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -55,45 +55,11 @@ class Changes:
 
     async def _send(self, fields: Json) -> Json:
         service, state = self._state(fields)
-        name, body = text(fields, "name"), text(fields, "body")
-        if service == "rocketmq":
-            properties = {"TAGS": text(fields, "tag", ""), "KEYS": text(fields, "key", "")}
-            sent = state.publish(
-                name, body.encode(), {key: value for key, value in properties.items() if value}
-            )
-            return {"id": sent}
-        if service == "sqs":
-            return await self._send_sqs(state, name, body, text(fields, "group", ""))
-        if service == "cmq":
-            from ..cmq.actions import Actions
-            from ..cmq.refusal import Refusal
-
-            verb = {"Action": "SendMessage", "queueName": name}
-            if name not in state.queues:
-                verb = {"Action": "PublishMessage", "topicName": name}
-            try:
-                reply = await Actions(state).run({**verb, "msgBody": body})
-            except Refusal as refusal:
-                raise ConfigError(refusal.message) from None
-            return {"id": reply["msgId"]}
-        raise ConfigError(f"service: {service} takes no messages")
-
-    @staticmethod
-    async def _send_sqs(state: Any, name: str, body: str, group: str) -> Json:
-        from ..sqs.actions import Actions
-        from ..sqs.refusal import Refusal
-
-        asked = {"QueueUrl": f"/{name}", "MessageBody": body}
-        if name.endswith(".fifo"):
-            asked |= {
-                "MessageGroupId": group or "console",
-                "MessageDeduplicationId": base64.b32encode(str(state.now()).encode()).decode(),
-            }
-        try:
-            reply = await Actions(state).run("SendMessage", asked)
-        except Refusal as refusal:
-            raise ConfigError(refusal.message) from None
-        return {"id": reply["MessageId"]}
+        send = {"rocketmq": _send_rocketmq, "sqs": _send_sqs, "cmq": _send_cmq}.get(service)
+        if send is None:
+            raise ConfigError(f"service: {service} takes no messages")
+        sent = await send(state, text(fields, "name"), text(fields, "body"), fields)
+        return {"id": sent}
 
     def _queue(self, fields: Json) -> Any:
         service, state = self._state(fields)
@@ -150,3 +116,41 @@ class Changes:
         except (CosRefusal, WcsRefusal) as refusal:
             raise ConfigError(refusal.message) from None
         return {"deleted": name}
+
+
+async def _send_rocketmq(broker: Any, topic: str, body: str, fields: Json) -> str:
+    from ..rocketmq.server import Refusal
+
+    properties = {"TAGS": text(fields, "tag", ""), "KEYS": text(fields, "key", "")}
+    given = {name: value for name, value in properties.items() if value}
+    try:
+        return str(broker.publish(topic, body.encode(), given))
+    except Refusal as refusal:
+        raise ConfigError(refusal.remark) from None
+
+
+async def _send_sqs(state: Any, queue: str, body: str, fields: Json) -> str:
+    from ..sqs.actions import Actions
+    from ..sqs.refusal import Refusal
+
+    asked = {"QueueUrl": f"/{queue}", "MessageBody": body}
+    if queue.endswith(".fifo"):
+        asked["MessageGroupId"] = text(fields, "group", "") or "console"
+        asked["MessageDeduplicationId"] = secrets.token_hex(16)
+    try:
+        return str((await Actions(state).run("SendMessage", asked))["MessageId"])
+    except Refusal as refusal:
+        raise ConfigError(refusal.message) from None
+
+
+async def _send_cmq(state: Any, name: str, body: str, fields: Json) -> str:
+    from ..cmq.actions import Actions
+    from ..cmq.refusal import Refusal
+
+    asked = {"Action": "PublishMessage", "topicName": name, "msgBody": body}
+    if name in state.queues:
+        asked = {"Action": "SendMessage", "queueName": name, "msgBody": body}
+    try:
+        return str((await Actions(state).run(asked))["msgId"])
+    except Refusal as refusal:
+        raise ConfigError(refusal.message) from None

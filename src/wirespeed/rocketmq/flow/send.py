@@ -13,6 +13,7 @@ from ...errors import (
     ConfigError,
     DeadlineExceeded,
     Outcome,
+    ProtocolError,
     SendError,
     Throttled,
     TopicNotFound,
@@ -223,6 +224,15 @@ def send(
     return result_of(delivery, message)
 
 
+def _number(frame: Frame, name: str) -> int:
+    """Return a number that a broker tells of what it has stored."""
+    try:
+        return wire.integer(frame, name)
+    except ProtocolError as error:
+        error.outcome = "unknown"
+        raise
+
+
 def compressed(policy: SendPolicy, message: Message) -> tuple[Body, int]:
     """Return the body to send and the flag bits that say how it is compressed."""
     if len(message.body) < policy.compress_above:
@@ -261,7 +271,7 @@ def send_batch(
 
     delivery = yield from deliver(client, policy, topic, make_command, deadline)
     offset_ids = delivery.frame.ext_fields.get("msgId", "").split(",")
-    first = wire.integer(delivery.frame, "queueOffset")
+    first = _number(delivery.frame, "queueOffset")
     offset_ids += [""] * (len(messages) - len(offset_ids))
     queue = _stored_in(delivery)
     return [
@@ -447,7 +457,7 @@ def result_of(delivery: Delivery, message: Message) -> SendResult:
         message.properties["UNIQ_KEY"],
         frame.ext_fields.get("msgId", ""),
         _stored_in(delivery),
-        wire.integer(frame, "queueOffset"),
+        _number(frame, "queueOffset"),
         delivery.attempts,
         delivery.ambiguous,
         frame.ext_fields.get("recallHandle", ""),
@@ -456,7 +466,7 @@ def result_of(delivery: Delivery, message: Message) -> SendResult:
 
 def _stored_in(delivery: Delivery) -> MessageQueue:
     asked = delivery.queue
-    return MessageQueue(asked.topic, asked.broker_name, wire.integer(delivery.frame, "queueId"))
+    return MessageQueue(asked.topic, asked.broker_name, _number(delivery.frame, "queueId"))
 
 
 def _final(failure: WirespeedError, attempts: int, ambiguous: bool) -> WirespeedError:
