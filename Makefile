@@ -43,7 +43,8 @@ proof:
 
 live:
 	@.ci/venv dev
-	@.ci/need java=default-jdk-headless javac=default-jdk-headless mvn=maven
+	@.ci/need --install java=default-jdk-headless javac=default-jdk-headless mvn=maven \
+		chromium=chromium
 	$(PYTEST) tests/live
 
 bench:
