@@ -538,7 +538,7 @@ def test_notice_of_a_changed_group_wakes_the_rebalance() -> None:
     harness = Harness()
     assert harness.state.handle_request(Frame(40, 0, 0, 1, 2, None, {}, b"")) is not None
     assert harness.state.rebalance_wake.is_set
-    assert harness.state.handle_request(Frame(309, 0, 0, 1, 0, None, {}, b"")) is None
+    assert harness.state.handle_request(Frame(308, 0, 0, 1, 0, None, {}, b"")) is None
 
 
 BATCHED = {"queueId": "1", "queueOffset": "40", "msgId": "A,B"}

@@ -12,7 +12,14 @@ from ...engine import unclosed
 from ...engine.effects import Flow
 from ...errors import ConfigError
 from ..flow import consume, pull, route
-from ..flow.group import ConsumerPolicy, ConsumerState, Offsets, ProcessQueue, Task
+from ..flow.group import (
+    ConsumerPolicy,
+    ConsumerState,
+    DirectConsumer,
+    Offsets,
+    ProcessQueue,
+    Task,
+)
 from ..models import MessageQueue, ReceivedMessage, Sql, StartFrom
 from .base import AsyncRemotingClient
 
@@ -53,6 +60,7 @@ class AsyncMember(AsyncRemotingClient):
             spawn=self._spawn,
             make_lock=engine.make_state_lock,
             offsets=self._offsets,
+            consume_directly=self._direct_consumer(),
         )
         transport = self._new_transport(state.handle_request)
         try:
@@ -80,6 +88,10 @@ class AsyncMember(AsyncRemotingClient):
         if self._policy.ordered:
             flows.append(consume.keep_locks(self._consumer))
         return flows
+
+    def _direct_consumer(self) -> DirectConsumer | None:
+        """Return what consumes the messages that administrators choose, if anything does."""
+        return None
 
     def _begin(self, background: engine.Background) -> None:
         """Make ready for messages."""
