@@ -273,6 +273,13 @@ class Transport:
     def attend(self) -> None:
         """Do nothing: a loop reads what servers send by themselves as it comes."""
 
+    def forget(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that is not asked any more."""
+        connection = self._connections.pop(endpoint, None)
+        if connection is not None:
+            self._past = sums(self._past, connection.counts)
+            connection.close()
+
     def endpoints(self) -> dict[str, EndpointStatus]:
         """Return each server's state."""
         return {

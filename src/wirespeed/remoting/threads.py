@@ -486,6 +486,15 @@ class Transport:
         for connection in list(self._connections.values()):
             connection.attend()
 
+    def forget(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that is not asked any more."""
+        with self._lock:
+            connection = self._connections.pop(endpoint, None)
+            if connection is not None:
+                self._past = sums(self._past, connection.counts)
+        if connection is not None:
+            connection.close()
+
     def endpoints(self) -> dict[str, EndpointStatus]:
         """Return each server's state."""
         return {

@@ -72,6 +72,7 @@ class AsyncMember(AsyncRemotingClient):
         self._consumer, self._state = state, client
         self._transport, self._background = transport, background
         self._begin(background)
+        self._follow_address_server()
         self._started = True
         background.start(route.keep_heartbeat(client, state.registration, masters_only=False))
         background.start(
@@ -115,7 +116,7 @@ class AsyncMember(AsyncRemotingClient):
             await engine.run(consume.leave(self._consumer), self._transport)
         finally:
             await self._background.close()
-            await self._transport.close()
+            await self._disconnect()
 
     def queues(self) -> list[MessageQueue]:
         """Return the queues that are this consumer's now, retry topics left out."""

@@ -73,6 +73,7 @@ class Member(RemotingClient):
         self._consumer, self._state = state, client
         self._transport, self._background = transport, background
         self._begin(background)
+        self._follow_address_server()
         self._started = True
         background.start(route.keep_heartbeat(client, state.registration, masters_only=False))
         background.start(
@@ -116,7 +117,7 @@ class Member(RemotingClient):
             engine.run(consume.leave(self._consumer), self._transport)
         finally:
             self._background.close()
-            self._transport.close()
+            self._disconnect()
 
     def queues(self) -> list[MessageQueue]:
         """Return the queues that are this consumer's now, retry topics left out."""

@@ -44,8 +44,8 @@ class PushConsumer(Member):
     Args:
         group: the consumer group's name, at most 120 characters.
         subscriptions: topic to what is wanted of it: "*", tags joined by "||", or an `Sql`.
-        namesrv: name servers, "host:port;host:port", or the URL of an address server; the
-            environment's NAMESRV_ADDR if None.
+        namesrv: name servers, "host:port;host:port", or the URL of an address server, which is
+            asked again every two minutes; the environment's NAMESRV_ADDR if None.
         credentials: an access key pair where the broker asks for one.
         tls: True for connections verified by the system's authorities, an `ssl.SSLContext`, or a
             `Tls` where certificates have another name than the address.

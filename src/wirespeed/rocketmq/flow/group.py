@@ -339,7 +339,7 @@ class ConsumerState:
         now = self.client.settings.clock.monotonic()
         policy = self.policy
         properties = {
-            "PROP_NAMESERVER_ADDR": ";".join(self.client.settings.name_servers),
+            "PROP_NAMESERVER_ADDR": ";".join(self.client.name_servers),
             "PROP_CONSUME_TYPE": f"CONSUME_{policy.kind}",
             "PROP_CONSUMER_START_TIMESTAMP": str(self.started_at),
             "PROP_CONSUMEORDERLY": str(policy.ordered).lower(),
