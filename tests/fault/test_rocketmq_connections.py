@@ -16,13 +16,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.fault.test_http_certificates import Issued, issue, trusting
 from tests.remoting_server import Answer, RemotingServer
+from tests.rocketmq_sides import KINDS, Side, until
 from tests.scripted import Peer, ScriptedServer
 from wirespeed import rocketmq
 from wirespeed.errors import Busy, SendError, ServiceError, TlsError, WirespeedError
 from wirespeed.remoting.connection import Frame
 from wirespeed.rocketmq import Tls
-
-KINDS = ["threads", "asyncio"]
+from wirespeed.rocketmq.flow import discovery
 
 
 def work(kind: str, namesrv: str, act: Callable[[Any], Any], **options: Any) -> Any:
@@ -179,6 +179,53 @@ def test_an_address_server_names_the_name_servers(kind: str) -> None:
             url = f"http://127.0.0.1:{directory.port}/rocketmq/nsaddr"
             with pytest.raises(ServiceError, match="named no name server"):
                 work(kind, url, lambda producer: [producer.start()])
+
+
+@pytest.mark.parametrize("name", ["Producer", "PushConsumer", "Admin"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_address_server_is_asked_again(
+    kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "INTERVAL", 0.05)
+    with RemotingServer() as broker, RemotingServer() as first, RemotingServer() as second:
+
+        def route(server: RemotingServer, peer: Peer, frame: Frame) -> Answer:
+            return 0, {}, json.dumps(broker.route()).encode()
+
+        first.behaviours = second.behaviours = {105: route}
+        listed = [first.address]
+        asked: list[str] = []
+
+        def answer(peer: Peer) -> None:
+            while peer.read_request() is not None:
+                asked.append(";".join(listed))
+                peer.answer(200 if listed else 503, ";".join(listed).encode())
+
+        with ScriptedServer(answer) as directory:
+            url = f"http://127.0.0.1:{directory.port}/rocketmq/nsaddr"
+            side = Side(kind, url)
+            arguments = {"Producer": ("g",), "PushConsumer": ("g", {"t": "*"}), "Admin": ()}[name]
+            client = side.make(name, *arguments)
+            side.do(client.start, *([print] if name == "PushConsumer" else []))
+            before = first.codes().count(105)
+            assert before and not second.received
+            listed[:] = []
+            until(lambda: len(asked) > 3, 5)
+            side.do(client.ping)
+            assert first.codes().count(105) > before
+            listed[:] = [second.address]
+            until(
+                lambda: second.address in asked and first.address not in client.status().endpoints
+            )
+            before = first.codes().count(105)
+            side.do(client.ping)
+            assert 105 in second.codes() and first.codes().count(105) == before
+            side.close()
+            # One question may be under way.
+            time.sleep(0.1)
+            ended = len(asked)
+            time.sleep(0.2)
+            assert len(asked) == ended
 
 
 @pytest.mark.parametrize("kind", KINDS)

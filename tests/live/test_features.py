@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 import threading
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.live.cluster import Cluster, version_asked
+from tests.live.cluster import Cluster, ask, version_asked
 from tests.rocketmq_features import *  # noqa: F403
 from tests.rocketmq_features import FIRST, consuming, fill
 from tests.rocketmq_sides import Inbox, Side, until
 from wirespeed.errors import ConfigError, NotFound, TlsError
-from wirespeed.rocketmq import Message, Producer, Sql, Tls
+from wirespeed.rocketmq import ConsumeResult, Message, Producer, Sql, Tls
 
+CONSUME_DIRECTLY = 309
 since_5 = pytest.mark.skipif(version_asked().startswith("4."), reason="it came with 5.0")
 
 
@@ -58,6 +60,45 @@ def test_brokers_are_told_what_a_consumer_does(
         "consumerStatus", "-n", rocketmq_cluster.namesrv, "-g", group, "-i", connection.client_id
     )
     assert f"{topic}" in told and "CONSUME_PASSIVELY" in told, told
+
+
+def test_an_administrator_has_a_message_consumed(
+    side: Side, producer: Producer, topic: str, group: str, rocketmq_cluster: Cluster
+) -> None:
+    sent = producer.send(topic, b"chosen")
+    verdict: list[Any] = [None]
+
+    def judge(message: Any) -> Any:
+        return verdict[0]() if callable(verdict[0]) else verdict[0]
+
+    box = Inbox(judge)
+    consuming(side, topic, group, box)
+    until(lambda: len(box.got) == 1)
+    (connection,) = until(lambda: side.do(side.make("Admin").connections, group))
+    told = rocketmq_cluster.admin(
+        "queryMsgById", "-n", rocketmq_cluster.namesrv, "-t", topic,
+        "-i", sent.offset_message_id, "-g", group, "-d", connection.client_id,
+    )  # fmt: skip
+    assert "order=false, autoCommit=true, consumeResult=CR_SUCCESS, remark=null" in told, told
+    fields = {
+        "consumerGroup": group, "clientId": connection.client_id, "topic": topic,
+        "msgId": sent.offset_message_id,
+    }  # fmt: skip
+
+    def directly(answer: Any) -> dict[str, Any]:
+        verdict[0] = answer
+        code, body = ask(rocketmq_cluster.broker, CONSUME_DIRECTLY, fields, 10.0)
+        assert code == 0
+        result: dict[str, Any] = json.loads(body)
+        return result
+
+    assert directly(ConsumeResult.RETRY)["consumeResult"] == "CR_LATER"
+    told_of = directly(lambda: 1 // 0)
+    assert told_of["consumeResult"] == "CR_THROW_EXCEPTION"
+    assert told_of["remark"] == "ZeroDivisionError: integer division or modulo by zero"
+    assert [(m.body, m.topic, m.reconsume_times) for m in box.got] == [(b"chosen", topic, 0)] * 4
+    fields["consumerGroup"] = f"{group}-other"
+    assert ask(rocketmq_cluster.broker, CONSUME_DIRECTLY, fields)[0] == 1
 
 
 @since_5

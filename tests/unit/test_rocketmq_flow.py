@@ -27,9 +27,10 @@ from wirespeed.errors import (
     TopicNotFound,
     TransportError,
 )
+from wirespeed.http.models import Response
 from wirespeed.remoting.connection import Command, Frame
 from wirespeed.rocketmq import wire
-from wirespeed.rocketmq.flow import consume, group, pull, route, transaction
+from wirespeed.rocketmq.flow import consume, discovery, group, pull, route, transaction
 from wirespeed.rocketmq.flow import send as sending
 from wirespeed.rocketmq.flow.rebalance import allocate_average
 from wirespeed.rocketmq.models import (
@@ -538,7 +539,7 @@ def test_notice_of_a_changed_group_wakes_the_rebalance() -> None:
     harness = Harness()
     assert harness.state.handle_request(Frame(40, 0, 0, 1, 2, None, {}, b"")) is not None
     assert harness.state.rebalance_wake.is_set
-    assert harness.state.handle_request(Frame(309, 0, 0, 1, 0, None, {}, b"")) is None
+    assert harness.state.handle_request(Frame(308, 0, 0, 1, 0, None, {}, b"")) is None
 
 
 BATCHED = {"queueId": "1", "queueOffset": "40", "msgId": "A,B"}
@@ -680,3 +681,36 @@ def test_a_view_of_wider_items_is_sent_as_its_bytes() -> None:
     assert len(Message("t", memoryview(wide)).body) == 12
     with pytest.raises(ConfigError, match="contiguous"):
         Message("t", memoryview(b"abcdef")[::2])
+
+
+def directory(body: bytes, status: int = 200) -> Response:
+    return Response(status, "", [], body)
+
+
+def test_the_address_server_is_asked_again_every_two_minutes() -> None:
+    state = client()
+    forgotten: list[str] = []
+    flow = discovery.keep_name_servers(state, "http://a:8080/rocketmq/nsaddr", forgotten.append)
+    effects: list[Any] = [next(flow)]
+
+    def ask_again(outcome: Any) -> tuple[str, ...]:
+        effects.append(flow.send(None))
+        thrown = isinstance(outcome, BaseException)
+        effects.append(flow.throw(outcome) if thrown else flow.send(outcome))
+        return state.name_servers
+
+    assert ask_again(directory(b"ns0:1\n")) == ("ns0:1",)
+    assert ask_again(directory(b" ns1:2;ns0:1;ns2:3 \nignored\n")) == ("ns1:2", "ns0:1", "ns2:3")
+    assert state.name_server == "ns0:1" and not forgotten
+    for failure in (directory(b"", 503), directory(b"\n"), directory(b"no port"), lost()):
+        assert ask_again(failure) == ("ns1:2", "ns0:1", "ns2:3")
+    assert ask_again(directory(b"ns1:2,ns3:4")) == ("ns1:2", "ns3:4")
+    assert state.name_server == "ns1:2" and forgotten == ["ns0:1", "ns2:3"]
+    assert [each.seconds for each in effects[::2]] == [120.0] * 8
+    for each in effects[1::2]:
+        assert (str(each.endpoint), each.request.target) == ("http://a:8080", "/rocketmq/nsaddr")
+        assert each.deadline == 3.0
+    _, asked = drive(
+        route.ask_name_server(state, wire.route_request("t"), 9.0), [lost(), route_reply("b")]
+    )
+    assert [each.endpoint for each in asked] == ["ns1:2", "ns3:4"]

@@ -16,6 +16,7 @@ from ..errors import ClosedError, ProtocolError, WirespeedError
 from ..telemetry import EndpointStatus, Telemetry
 from .connection import (
     GO_AWAY,
+    Body,
     Command,
     Connection,
     Frame,
@@ -55,7 +56,7 @@ class LoopConnection(asyncio.BufferedProtocol):
         self._on_lost = on_lost
         self.retiring = False
         self.counts = [0, 0, 0]
-        self._core = Connection(handler, binary=binary)
+        self._core = Connection(handler, self._write_answers, binary=binary)
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, tuple[asyncio.Future[Frame], float]] = {}
         self._transport: asyncio.Transport | None = None
@@ -89,7 +90,11 @@ class LoopConnection(asyncio.BufferedProtocol):
             entry = self._pending.pop(frame.opaque, None)
             if entry is not None and not entry[0].done():
                 entry[0].set_result(frame)
-        if answers and self._transport is not None:
+        if answers:
+            self._write_answers(answers)
+
+    def _write_answers(self, answers: list[Body]) -> None:
+        if self._transport is not None and not self.closed:
             self._transport.writelines(answers)
 
     def eof_received(self) -> bool:
@@ -267,6 +272,13 @@ class Transport:
 
     def attend(self) -> None:
         """Do nothing: a loop reads what servers send by themselves as it comes."""
+
+    def forget(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that is not asked any more."""
+        connection = self._connections.pop(endpoint, None)
+        if connection is not None:
+            self._past = sums(self._past, connection.counts)
+            connection.close()
 
     def endpoints(self) -> dict[str, EndpointStatus]:
         """Return each server's state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,7 +109,19 @@ class Frame(NamedTuple):
     body: bytes
 
 
-RequestHandler = Callable[[Frame], Command | None]
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that takes its time.
+
+    Attributes:
+        begin: is called with a function that takes the answer, once and from any thread (on an
+            event loop from its own). It must not block.
+    """
+
+    begin: Callable[[Callable[[Command], None]], None]
+
+
+RequestHandler = Callable[[Frame], Command | Later | None]
 """Answers a request that the server began; None where it wants no answer. It must not block."""
 
 
@@ -208,12 +221,25 @@ def sums(left: list[int], right: list[int]) -> list[int]:
 
 
 class Connection:
-    """Correlation ids and frames of one connection. The caller does the locking and the I/O."""
+    """Correlation ids and frames of one connection. The caller does the locking and the I/O.
 
-    __slots__ = ("_binary", "_handler", "_opaque", "_splitter")
+    Args:
+        handler: answers the server's requests.
+        write_later: writes an answer that was not there at once.
+        binary: use the binary header instead of JSON.
+    """
 
-    def __init__(self, handler: RequestHandler, *, binary: bool = False) -> None:
+    __slots__ = ("_binary", "_handler", "_opaque", "_splitter", "_write_later")
+
+    def __init__(
+        self,
+        handler: RequestHandler,
+        write_later: Callable[[list[Body]], None],
+        *,
+        binary: bool = False,
+    ) -> None:
         self._handler = handler
+        self._write_later = write_later
         self._binary = binary
         self._opaque = itertools.count(1)
         self._splitter = _native.FrameSplitter(MAX_FRAME)
@@ -260,7 +286,9 @@ class Connection:
                 responses.append(frame)
                 continue
             answer = self._handler(frame)
-            if not frame.flag & FLAG_ONEWAY:
+            if isinstance(answer, Later):
+                answer.begin(functools.partial(self._answer, frame.opaque, frame.flag))
+            elif not frame.flag & FLAG_ONEWAY:
                 if answer is None:
                     answer = Command(
                         REQUEST_CODE_NOT_SUPPORTED,
@@ -268,3 +296,7 @@ class Connection:
                     )
                 answers += self._pack(answer, frame.opaque, FLAG_RESPONSE)
         return responses, answers
+
+    def _answer(self, opaque: int, flag: int, answer: Command) -> None:
+        if not flag & FLAG_ONEWAY:
+            self._write_later(self._pack(answer, opaque, FLAG_RESPONSE))

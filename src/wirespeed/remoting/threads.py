@@ -28,6 +28,7 @@ from ..errors import (
 from ..telemetry import EndpointStatus, Telemetry
 from .connection import (
     GO_AWAY,
+    Body,
     Command,
     Connection,
     Frame,
@@ -102,7 +103,7 @@ class SocketConnection:
         self._on_lost = on_lost
         self.retiring = False
         self.counts = [0, 0, 0]
-        self._core = Connection(handler, binary=binary)
+        self._core = Connection(handler, self._write_answers, binary=binary)
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._write_lock = threading.Lock()
@@ -255,11 +256,14 @@ class SocketConnection:
                 waiter.frame = frame
                 waiter.complete()
         if answers:
-            try:
-                self._write(answers, time.monotonic() + _CONNECT_TIMEOUT)
-            except WirespeedError as error:
-                _log.debug("answer to %s not written: %s", self.endpoint, error)
+            self._write_answers(answers)
         return True
+
+    def _write_answers(self, answers: list[Body]) -> None:
+        try:
+            self._write(answers, time.monotonic() + _CONNECT_TIMEOUT)
+        except WirespeedError as error:
+            _log.debug("answer to %s not written: %s", self.endpoint, error)
 
     def _serve(self) -> None:
         """Read whenever no lone caller does: see the module's text."""
@@ -481,6 +485,15 @@ class Transport:
         """Read what servers send by themselves at once, rather than when nobody calls for long."""
         for connection in list(self._connections.values()):
             connection.attend()
+
+    def forget(self, endpoint: str) -> None:
+        """Close the connection to an endpoint that is not asked any more."""
+        with self._lock:
+            connection = self._connections.pop(endpoint, None)
+            if connection is not None:
+                self._past = sums(self._past, connection.counts)
+        if connection is not None:
+            connection.close()
 
     def endpoints(self) -> dict[str, EndpointStatus]:
         """Return each server's state."""

@@ -104,6 +104,11 @@ async def _gather(effect: Gather, transport: Transport) -> list[Any]:
         raise
 
 
+def background_transport(transport: Transport) -> Transport:
+    """Return what a `Background` runs the exchanges of a few flows on: the transport itself."""
+    return transport
+
+
 class Background:
     """Runs flows as tasks of the loop that starts them."""
 

@@ -287,6 +287,33 @@ class Task:
         timers.call_at(time.monotonic() + effect.seconds, end)
 
 
+class _Submitting:
+    """Carries each exchange out on a thread of its own."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(self, effect: Exchange, done: Callable[[Any, BaseException | None], None]) -> None:
+        threading.Thread(
+            target=self._carry_out, args=(effect, done), name="wirespeed-exchange", daemon=True
+        ).start()
+
+    def _carry_out(
+        self, effect: Exchange, done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        try:
+            outcome = self._transport.exchange(effect)
+        except BaseException as error:
+            done(None, error)
+        else:
+            done(outcome, None)
+
+
+def background_transport(transport: Transport) -> CallbackTransport:
+    """Return what a `Background` runs the exchanges of a few flows on, a thread for each."""
+    return _Submitting(transport)
+
+
 class Background:
     """Runs flows on the threads that complete their effects; no thread waits for one flow."""
 

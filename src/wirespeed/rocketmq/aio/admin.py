@@ -87,6 +87,7 @@ class AsyncAdmin(AsyncRemotingClient):
                 transport.discard()
                 raise
             self._state, self._transport = state, transport
+            self._follow_address_server()
             self._started = True
 
     # ---- topics ----
@@ -376,7 +377,7 @@ class AsyncAdmin(AsyncRemotingClient):
         async with self._lock:
             started, self._started, self._closed = self._started, False, True
             if started:
-                await self._transport.close()
+                await self._disconnect()
 
     async def __aenter__(self) -> AsyncAdmin:
         await self.start()
@@ -385,4 +386,4 @@ class AsyncAdmin(AsyncRemotingClient):
     def __del__(self) -> None:
         if self._started:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._transport.discard()
+            self._drop()

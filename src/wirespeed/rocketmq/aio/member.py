@@ -12,7 +12,14 @@ from ...engine import unclosed
 from ...engine.effects import Flow
 from ...errors import ConfigError
 from ..flow import consume, pull, route
-from ..flow.group import ConsumerPolicy, ConsumerState, Offsets, ProcessQueue, Task
+from ..flow.group import (
+    ConsumerPolicy,
+    ConsumerState,
+    DirectConsumer,
+    Offsets,
+    ProcessQueue,
+    Task,
+)
 from ..models import MessageQueue, ReceivedMessage, Sql, StartFrom
 from .base import AsyncRemotingClient
 
@@ -53,6 +60,7 @@ class AsyncMember(AsyncRemotingClient):
             spawn=self._spawn,
             make_lock=engine.make_state_lock,
             offsets=self._offsets,
+            consume_directly=self._direct_consumer(),
         )
         transport = self._new_transport(state.handle_request)
         try:
@@ -64,6 +72,7 @@ class AsyncMember(AsyncRemotingClient):
         self._consumer, self._state = state, client
         self._transport, self._background = transport, background
         self._begin(background)
+        self._follow_address_server()
         self._started = True
         background.start(route.keep_heartbeat(client, state.registration, masters_only=False))
         background.start(
@@ -80,6 +89,10 @@ class AsyncMember(AsyncRemotingClient):
         if self._policy.ordered:
             flows.append(consume.keep_locks(self._consumer))
         return flows
+
+    def _direct_consumer(self) -> DirectConsumer | None:
+        """Return what consumes the messages that administrators choose, if anything does."""
+        return None
 
     def _begin(self, background: engine.Background) -> None:
         """Make ready for messages."""
@@ -103,7 +116,7 @@ class AsyncMember(AsyncRemotingClient):
             await engine.run(consume.leave(self._consumer), self._transport)
         finally:
             await self._background.close()
-            await self._transport.close()
+            await self._disconnect()
 
     def queues(self) -> list[MessageQueue]:
         """Return the queues that are this consumer's now, retry topics left out."""

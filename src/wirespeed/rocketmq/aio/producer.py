@@ -105,8 +105,8 @@ class AsyncProducer(AsyncRemotingClient):
 
     Args:
         group: the producer group's name, at most 120 characters.
-        namesrv: name servers, "host:port;host:port", or the URL of an address server; the
-            environment's NAMESRV_ADDR if None.
+        namesrv: name servers, "host:port;host:port", or the URL of an address server, which is
+            asked again every two minutes; the environment's NAMESRV_ADDR if None.
         credentials: an access key pair where the broker asks for one.
         tls: True for connections verified by the system's authorities, an `ssl.SSLContext`, or a
             `Tls` where certificates have another name than the address.
@@ -209,6 +209,7 @@ class AsyncProducer(AsyncRemotingClient):
             answers.begin(transport, background)
             self._answers = answers
             self._state, self._transport, self._background = state, transport, background
+            self._follow_address_server()
             self._started = True
 
     async def send(
@@ -551,7 +552,7 @@ class AsyncProducer(AsyncRemotingClient):
                 await engine.run(route.unregister(self._state, command), self._transport)
             finally:
                 await self._background.close()
-                await self._transport.close()
+                await self._disconnect()
 
     async def __aenter__(self) -> AsyncProducer:
         await self.start()
@@ -566,7 +567,7 @@ class AsyncProducer(AsyncRemotingClient):
         if self._started:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._background.discard()
-            self._transport.discard()
+            self._drop()
 
 
 def _check_messages(*messages: Message) -> None:

@@ -32,6 +32,9 @@ class _Member(AsyncPushConsumer):
         """Have pulled messages put into a channel."""
         self._channel = channel
 
+    def _direct_consumer(self) -> None:
+        """Nobody is called with messages."""
+
     def _deliver(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> None:
         self._channel.put([(process_queue, message) for message in messages])
 

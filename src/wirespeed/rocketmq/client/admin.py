@@ -88,6 +88,7 @@ class Admin(RemotingClient):
                 transport.discard()
                 raise
             self._state, self._transport = state, transport
+            self._follow_address_server()
             self._started = True
 
     # ---- topics ----
@@ -377,7 +378,7 @@ class Admin(RemotingClient):
         with self._lock:
             started, self._started, self._closed = self._started, False, True
             if started:
-                self._transport.close()
+                self._disconnect()
 
     def __enter__(self) -> Admin:
         self.start()
@@ -386,4 +387,4 @@ class Admin(RemotingClient):
     def __del__(self) -> None:
         if self._started:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._transport.discard()
+            self._drop()

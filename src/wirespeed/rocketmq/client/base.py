@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...config import Credentials, instance, seconds
 from ...engine import threads as engine
-from ...engine.effects import Flow
+from ...engine.effects import Exchange, Flow
 from ...errors import ClosedError, ConfigError
 from ...remoting import threads as remoting
 from ...remoting.connection import RequestHandler, Tls
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     import ssl
 
 T = TypeVar("T")
-_DISCOVERY = 3.0
+
+
+class _AddressServer:
+    """Carries a request to an address server, on a connection of its own."""
+
+    def exchange(self, effect: Exchange) -> Any:
+        from ...http import threads as http
+
+        with http.Transport() as transport:
+            return transport.exchange(effect)
 
 
 class RemotingClient:
@@ -31,6 +40,7 @@ class RemotingClient:
 
     _started = False
     _closed = False
+    _following: engine.Background | None = None
 
     def _configure(
         self,
@@ -73,16 +83,36 @@ class RemotingClient:
         """Return the state of a client that starts now, with an identity of its own."""
         servers = self._name_servers
         if self._address_server:
-            from ...http import threads as http
-
-            flow = discovery.find_name_servers(self._address_server, time.monotonic() + _DISCOVERY)
-            with http.Transport() as transport:
-                servers = route.parse_name_servers(engine.run(flow, transport))
+            deadline = time.monotonic() + discovery.TIMEOUT
+            flow = discovery.find_name_servers(self._address_server, deadline)
+            servers = route.parse_name_servers(engine.run(flow, _AddressServer()))
         settings = new_settings(servers, self._credentials, self._tls)
         return route.ClientState(settings, self._telemetry)
 
     def _new_transport(self, handler: RequestHandler) -> remoting.Transport:
         return remoting.Transport(handler, tls=self._tls, telemetry=self._telemetry)
+
+    def _follow_address_server(self) -> None:
+        """Have the address server, where there is one, asked again from time to time."""
+        if self._address_server is None:
+            return
+        self._following = engine.Background(
+            engine.background_transport(_AddressServer()), "wirespeed-address-server"
+        )
+        self._following.start(
+            discovery.keep_name_servers(self._state, self._address_server, self._transport.forget)
+        )
+
+    def _disconnect(self) -> None:
+        if self._following is not None:
+            self._following.close()
+        self._transport.close()
+
+    def _drop(self) -> None:
+        """Disconnect a client that nobody closed, without waiting."""
+        if self._following is not None:
+            self._following.discard()
+        self._transport.discard()
 
     def start(self) -> None:
         """Connect. Twice is fine."""

@@ -106,8 +106,8 @@ class Producer(RemotingClient):
 
     Args:
         group: the producer group's name, at most 120 characters.
-        namesrv: name servers, "host:port;host:port", or the URL of an address server; the
-            environment's NAMESRV_ADDR if None.
+        namesrv: name servers, "host:port;host:port", or the URL of an address server, which is
+            asked again every two minutes; the environment's NAMESRV_ADDR if None.
         credentials: an access key pair where the broker asks for one.
         tls: True for connections verified by the system's authorities, an `ssl.SSLContext`, or a
             `Tls` where certificates have another name than the address.
@@ -210,6 +210,7 @@ class Producer(RemotingClient):
             answers.begin(transport, background)
             self._answers = answers
             self._state, self._transport, self._background = state, transport, background
+            self._follow_address_server()
             self._started = True
 
     def send(
@@ -552,7 +553,7 @@ class Producer(RemotingClient):
                 engine.run(route.unregister(self._state, command), self._transport)
             finally:
                 self._background.close()
-                self._transport.close()
+                self._disconnect()
 
     def __enter__(self) -> Producer:
         self.start()
@@ -567,7 +568,7 @@ class Producer(RemotingClient):
         if self._started:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._background.discard()
-            self._transport.discard()
+            self._drop()
 
 
 def _check_messages(*messages: Message) -> None:

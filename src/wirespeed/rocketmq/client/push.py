@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ...config import Credentials, seconds, whole
 from ...engine import threads as engine
 from ...errors import ConfigError, CorruptMessage
-from ...remoting.connection import Tls
+from ...remoting.connection import Command, Tls
 from ..flow import pull
-from ..flow.group import ConsumerPolicy, ProcessQueue
+from ..flow.group import ConsumerPolicy, DirectConsumer, ProcessQueue
 from ..flow.rebalance import Strategy, allocate_average
 from ..flow.tracing import Tracer
 from ..local_offsets import LocalOffsets
 from ..models import ConsumeResult, ReceivedMessage, Sql, StartFrom
-from ..wire import trace
+from ..wire import pushed, trace
 from .member import Member, starting_point
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("wirespeed.rocketmq")
 
 _ENDLESS = 1 << 30
+_DIRECT = 4
 
 Handler = Callable[[Any], Any]
 
@@ -43,8 +44,8 @@ class PushConsumer(Member):
     Args:
         group: the consumer group's name, at most 120 characters.
         subscriptions: topic to what is wanted of it: "*", tags joined by "||", or an `Sql`.
-        namesrv: name servers, "host:port;host:port", or the URL of an address server; the
-            environment's NAMESRV_ADDR if None.
+        namesrv: name servers, "host:port;host:port", or the URL of an address server, which is
+            asked again every two minutes; the environment's NAMESRV_ADDR if None.
         credentials: an access key pair where the broker asks for one.
         tls: True for connections verified by the system's authorities, an `ssl.SSLContext`, or a
             `Tls` where certificates have another name than the address.
@@ -168,12 +169,43 @@ class PushConsumer(Member):
         if self._tracer is not None:
             background.start(self._tracer.keep_sending(self._state))
         self._pool = background.worker_pool(work, self._concurrency)
+        self._direct_pool = background.worker_pool(self._consume_directly, _DIRECT)
         self._now = self._state.settings.clock.monotonic
 
-    def _deliver(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> None:
+    def _direct_consumer(self) -> DirectConsumer | None:
+        return self._take_directly
+
+    def _take_directly(self, message: ReceivedMessage, answer: Callable[[Command], None]) -> None:
+        if not self._started:
+            answer(pushed.no_group_answer(self._policy.group))
+            return
+        self._direct_pool.put([(message, answer)])
+
+    def _consume_directly(
+        self, item: tuple[ReceivedMessage, Callable[[Command], None]]
+    ) -> None:
+        """Answer an administrator with what the handler does to a message; no offset moves."""
+        message, answer = item
+        self._shorten([message])
+        began = self._now()
+        given = message if self._handler_batch is None else [message]
+        result = self._handle(given, message)
+        remark = None
+        if isinstance(result, ConsumeResult):
+            verdict = "CR_SUCCESS" if result is ConsumeResult.SUCCESS else "CR_LATER"
+        else:
+            verdict, remark = "CR_THROW_EXCEPTION", f"{type(result).__name__}: {result}"
+        took = self._now() - began
+        answer(pushed.consumed_answer(verdict, remark, took, ordered=self._policy.ordered))
+
+    def _shorten(self, messages: list[ReceivedMessage]) -> None:
+        """Take the namespace off the messages' topics."""
         if self._namespace:
             for message in messages:
                 message.topic = message.topic.removeprefix(f"{self._namespace}%")
+
+    def _deliver(self, process_queue: ProcessQueue, messages: list[ReceivedMessage]) -> None:
+        self._shorten(messages)
         if self._policy.ordered:
             if process_queue.queue_up(messages):
                 self._pool.put([process_queue])
@@ -249,19 +281,21 @@ class PushConsumer(Member):
         """Call the handler, and let trace records be sent; whether the messages are consumed."""
         tracer = self._tracer
         if tracer is None:
-            return self._handle(given, *messages)
+            return self._handle(given, *messages) is ConsumeResult.SUCCESS
         began, start, request_id = time.time(), time.monotonic(), secrets.token_hex(16).upper()
         for message in messages:
             tracer.add(trace.consuming(tracer.group, message, request_id, began))
-        success = self._handle(given, *messages)
+        success = self._handle(given, *messages) is ConsumeResult.SUCCESS
         cost = time.monotonic() - start
         for message in messages:
             record = trace.consumed(tracer.group, message, request_id, began + cost, cost, success)
             tracer.add(record)
         return success
 
-    def _handle(self, given: object, *messages: ReceivedMessage) -> bool:
-        """Call the handler; whether the messages are consumed."""
+    def _handle(
+        self, given: object, *messages: ReceivedMessage
+    ) -> ConsumeResult | BaseException:
+        """Call the handler; return what it says of the messages, or what it raised."""
         try:
             for message in messages:
                 if not message.native.crc_ok:
@@ -269,18 +303,18 @@ class PushConsumer(Member):
                         f"the checksum of {message!r} is wrong", service="rocketmq"
                     )
             result = engine.call_handler(self._handler, given)
-        except (Exception, SystemExit):
-            _log.exception("the handler failed for %r; it is delivered again later", given)
-            return False
+        except (Exception, SystemExit) as error:
+            _log.exception("the handler failed for %r, which counts as not consumed", given)
+            return error
         if result is None or result is ConsumeResult.SUCCESS:
-            return True
+            return ConsumeResult.SUCCESS
         if result is not ConsumeResult.RETRY:
             _log.error(
-                "the handler returned %r for %r instead of a ConsumeResult; it is delivered again",
+                "the handler returned %r for %r instead of a ConsumeResult: it is not consumed",
                 result,
                 given,
             )
-        return False
+        return ConsumeResult.RETRY
 
     def run(self, handler: Handler) -> None:
         """Start, and consume until `close` is called or the caller is interrupted; then close."""
@@ -305,7 +339,9 @@ class PushConsumer(Member):
             if not started:
                 return
             self._stop_pulling()
+            limit = time.monotonic() + timeout
             left = self._pool.close(timeout)
+            self._direct_pool.close(max(0.0, limit - time.monotonic()))
             if left:
                 _log.warning("%r closed with %d messages not consumed", self, left)
             if self._tracer is not None:

@@ -94,7 +94,7 @@ def masters_of(client: ClientState, topic: str) -> Flow[list[str]]:
 def delete_topic(client: ClientState, topic: str) -> Flow[None]:
     """Have every broker and every name server forget a topic."""
     yield from at_masters(client, lambda: admin.delete_topic_request(topic))
-    for server in client.settings.name_servers:
+    for server in client.name_servers:
         yield from broker(client, server, admin.forget_topic_request(topic))
     client.routes = {name: route for name, route in client.routes.items() if name != topic}
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from ...engine.effects import Exchange, Flow
-from ...errors import ConfigError, ServiceError
+from ...engine.effects import Exchange, Flow, Sleep
+from ...errors import ConfigError, ServiceError, WirespeedError
 from ...http.models import Origin, Request, Response
+from .route import ClientState, parse_name_servers
+
+_log = logging.getLogger("wirespeed.rocketmq")
+
+TIMEOUT = 3.0
+INTERVAL = 120.0
 
 
 def is_address_server(text: object) -> bool:
@@ -37,3 +45,27 @@ def find_name_servers(url: str, deadline: float) -> Flow[str]:
             endpoint=str(origin),
         )
     return str(lines[0].strip())
+
+
+def keep_name_servers(client: ClientState, url: str, forget: Callable[[str], None]) -> Flow[None]:
+    """Ask the address server every 120 s for ever, and have the client use what it names.
+
+    Where it fails or names nothing usable, the list stays as it is.
+
+    Args:
+        client: whose name servers they are.
+        url: the address server's.
+        forget: is called with each name server that is no longer named.
+    """
+    while True:
+        yield Sleep(INTERVAL)
+        try:
+            text = yield from find_name_servers(url, client.deadline(TIMEOUT))
+            servers = parse_name_servers(text)
+        except WirespeedError as error:
+            _log.warning("the list of name servers stays as it is: %s", error)
+            continue
+        gone = [server for server in client.name_servers if server not in servers]
+        client.use_name_servers(servers)
+        for server in gone:
+            forget(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...engine.effects import Flow, Wakeup
-from ...remoting.connection import Command, Frame
+from ...errors import ProtocolError
+from ...remoting.connection import Command, Frame, Later
 from .. import codes, wire
 from ..models import MessageQueue, ReceivedMessage, StartFrom
 from ..wire import pushed
@@ -17,6 +19,8 @@ from .rebalance import Strategy, allocate_average
 from .route import ClientState
 
 NO_OFFSET = -1
+
+DirectConsumer = Callable[[ReceivedMessage, Callable[[Command], None]], None]
 
 
 class Task(Protocol):
@@ -241,6 +245,8 @@ class ConsumerState:
         spawn: starts a flow that runs by itself.
         make_lock: makes the lock of a queue.
         offsets: where a broadcasting consumer keeps its offsets.
+        consume_directly: has a handler consume a message that an administrator chose, and gives
+            the answer to its second argument; None where there is no handler. Must not block.
 
     Attributes:
         queues: what is this consumer's.
@@ -261,6 +267,7 @@ class ConsumerState:
         spawn: Callable[[Flow[Any]], Task],
         make_lock: Callable[[], AbstractContextManager[Any]],
         offsets: Offsets | None = None,
+        consume_directly: DirectConsumer | None = None,
     ) -> None:
         self.client = client
         self.policy = policy
@@ -269,6 +276,7 @@ class ConsumerState:
         self.spawn = spawn
         self.make_lock = make_lock
         self.offsets = offsets
+        self.consume_directly = consume_directly
         self.kept_offsets = dict(offsets.load()) if offsets is not None else {}
         self.queues: dict[MessageQueue, ProcessQueue] = {}
         self.given_up: set[ProcessQueue] = set()
@@ -291,7 +299,7 @@ class ConsumerState:
         )
         return wire.heartbeat_request(self.client.settings.client_id, (), (consumer,))
 
-    def handle_request(self, frame: Frame) -> Command | None:
+    def handle_request(self, frame: Frame) -> Command | Later | None:
         """Answer what a broker asks by itself."""
         code = frame.code
         if code == codes.NOTIFY_CONSUMER_IDS_CHANGED:
@@ -312,13 +320,26 @@ class ConsumerState:
             return pushed.offsets_answer(found)
         if code == codes.GET_CONSUMER_RUNNING_INFO:
             return self._running_info()
+        if code == codes.CONSUME_MESSAGE_DIRECTLY:
+            return self._consume_directly(frame)
         return None
+
+    def _consume_directly(self, frame: Frame) -> Command | Later:
+        group = frame.ext_fields.get("consumerGroup", "")
+        if self.consume_directly is None or group != self.policy.group:
+            return pushed.no_group_answer(group)
+        try:
+            broker = frame.ext_fields.get("brokerName", "")
+            (message,) = wire.parse_messages(frame, broker, frozenset())
+        except (ProtocolError, ValueError) as error:
+            return Command(codes.SYSTEM_ERROR, remark=f"the body is not one message: {error}")
+        return Later(functools.partial(self.consume_directly, message))
 
     def _running_info(self) -> Command:
         now = self.client.settings.clock.monotonic()
         policy = self.policy
         properties = {
-            "PROP_NAMESERVER_ADDR": ";".join(self.client.settings.name_servers),
+            "PROP_NAMESERVER_ADDR": ";".join(self.client.name_servers),
             "PROP_CONSUME_TYPE": f"CONSUME_{policy.kind}",
             "PROP_CONSUMER_START_TIMESTAMP": str(self.started_at),
             "PROP_CONSUMEORDERLY": str(policy.ordered).lower(),

@@ -55,7 +55,7 @@ class Settings:
     """What does not change in a client's life.
 
     Attributes:
-        name_servers: "host:port" of each.
+        name_servers: "host:port" of each at the start.
         client_id: this client's id.
         unique_id: makes a message's UNIQ_KEY.
         credentials: sign with these, or None.
@@ -77,6 +77,7 @@ class ClientState:
     def __init__(self, settings: Settings, telemetry: Telemetry | None = None) -> None:
         self.settings = settings
         self.telemetry = telemetry or Telemetry("rocketmq")
+        self.name_servers = settings.name_servers
         self.routes: dict[str, wire.TopicRoute] = {}
         self.avoided: dict[str, float] = {}
         self.greeted: frozenset[str] = frozenset()
@@ -97,12 +98,21 @@ class ClientState:
     @property
     def name_server(self) -> str:
         """The name server in use."""
-        servers = self.settings.name_servers
+        servers = self.name_servers
         return servers[self._name_server % len(servers)]
 
     def next_name_server(self) -> None:
         """Turn to another name server after this one failed."""
         self._name_server += 1
+
+    def use_name_servers(self, servers: tuple[str, ...]) -> None:
+        """Ask these name servers from now on; the one in use stays so where it is among them."""
+        current = self.name_server
+        self.name_servers = servers
+        if current in servers:
+            self._name_server = servers.index(current)
+        else:
+            self._name_server = int(self.settings.clock.random() * len(servers))
 
     def broker_address(self, broker_name: str) -> str | None:
         """Return the master's address of a broker in any known route."""
@@ -131,7 +141,7 @@ def ask_name_server(client: ClientState, command: Command, deadline: float) -> F
     """
     client.signed(command)
     last: TransportError | None = None
-    for _ in client.settings.name_servers:
+    for _ in client.name_servers:
         server = client.name_server
         limit = min(deadline, client.deadline(CONTROL_TIMEOUT))
         try:
@@ -144,7 +154,7 @@ def ask_name_server(client: ClientState, command: Command, deadline: float) -> F
     assert last is not None
     last.service = "rocketmq"
     last.outcome = "not_sent"
-    last.attempts = len(client.settings.name_servers)
+    last.attempts = len(client.name_servers)
     raise last
 
 

@@ -62,6 +62,31 @@ def running_info_answer(
     return Command(codes.SUCCESS, body=body)
 
 
+def no_group_answer(group: str) -> Command:
+    """Answer a code 309 request where no handler of `group` is."""
+    remark = f"The Consumer Group <{group}> not exist in this consumer"
+    return Command(codes.SYSTEM_ERROR, remark=remark)
+
+
+def consumed_answer(verdict: str, remark: str | None, took: float, *, ordered: bool) -> Command:
+    """Answer a code 309 request with what became of its message.
+
+    Args:
+        verdict: "CR_SUCCESS", "CR_LATER" or "CR_THROW_EXCEPTION".
+        remark: the reason, or None.
+        took: seconds in the handler.
+        ordered: whether the group consumes in order.
+    """
+    result = {
+        "order": ordered,
+        "autoCommit": True,
+        "consumeResult": verdict,
+        "remark": remark,
+        "spentTimeMills": int(took * 1000),
+    }
+    return Command(codes.SUCCESS, body=to_json(result))
+
+
 def _table(values: Mapping[MessageQueue, object]) -> bytes:
     """Return an object whose keys are objects, as fastjson reads it."""
     pairs = (
