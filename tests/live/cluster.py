@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,7 @@ DEFAULT_VERSION = "5.5.0"
 TOPIC_OF_NEW_TOPICS = "TBW102"
 CREATE_TOPIC = 17
 ROUTE_OF_TOPIC = 105
+RUNTIME_INFO = 28
 
 
 class LiveUnavailable(Exception):
@@ -193,35 +195,147 @@ class Server:
         self.guard.stdin.close()
         self.guard.wait(30)
 
+    def pause(self) -> None:
+        """Let the process stand still, its connections open, until ``go_on``."""
+        self._tell(b"pause\n")
+
+    def go_on(self) -> None:
+        """Let a paused process run again."""
+        self._tell(b"go on\n")
+
+    def _tell(self, line: bytes) -> None:
+        assert self.guard.stdin is not None
+        self.guard.stdin.write(line)
+        self.guard.stdin.flush()
+
+
+class Broker:
+    """A broker of a cluster, which can go away and come back with its store.
+
+    Args:
+        cluster: where it belongs.
+        name: the broker's name; a master and its slaves share one.
+        broker_id: 0 for the master.
+        settings: what its configuration has beside, or instead of, the usual.
+
+    Attributes:
+        address: ``"127.0.0.1:PORT"``.
+        server: the process, or None while there is none.
+    """
+
+    def __init__(
+        self, cluster: Cluster, name: str, broker_id: int, settings: dict[str, str]
+    ) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.address = f"127.0.0.1:{free_port(-2, 1)}"
+        self.server: Server | None = None
+        self.folder = cluster.home / f"{name}-{broker_id}"
+        self.folder.mkdir()
+        store = self.folder / "store"
+        usual = {
+            "brokerClusterName": "DefaultCluster",
+            "brokerName": name,
+            "brokerId": str(broker_id),
+            "brokerIP1": "127.0.0.1",
+            "brokerIP2": "127.0.0.1",
+            "bindAddress": "127.0.0.1",
+            "listenPort": self.address.split(":")[1],
+            "haListenPort": str(free_port()),
+            "namesrvAddr": cluster.namesrv,
+            "storePathRootDir": str(store),
+            "storePathCommitLog": str(store / "commitlog"),
+            "mappedFileSizeCommitLog": "104857600",
+            "mappedFileSizeTimerLog": "10485760",
+            "maxIndexNum": "10000",
+            "maxHashSlotNum": "2000",
+            "enablePropertyFilter": "true",
+            "traceTopicEnable": "true",
+            "recallMessageEnable": "true",
+            "flushDiskType": "ASYNC_FLUSH",
+            "diskMaxUsedSpaceRatio": "95",
+            "waitTimeMillsInSendQueue": "2000",
+            "transactionTimeOut": "3000",
+            "transactionCheckInterval": "5000",
+        }
+        lines = [f"{key}={value}\n" for key, value in {**usual, **settings}.items()]
+        self._configuration = cluster.home / f"{self.folder.name}.conf"
+        self._configuration.write_text("".join(lines), encoding="utf-8")
+
+    def launch(self) -> None:
+        """Start the process."""
+        log = self.cluster.home / f"{self.folder.name}.log"
+        log.unlink(missing_ok=True)
+        self.server = self.cluster.launch_broker(self._configuration, self.folder, log)
+
+    def start(self) -> None:
+        """Start the process and wait until every name server that runs knows the broker."""
+        self.launch()
+        self.wait_started()
+
+    def wait_started(self) -> None:
+        """Wait until the broker serves and every name server that runs knows it."""
+        assert self.server is not None
+        self.server.wait_for("boot success", 60)
+        self.cluster.wait_for_route(self.name, self.address, 30)
+
+    def kill(self) -> None:
+        """Kill the process: SIGKILL."""
+        self._end(gently=False)
+
+    def stop(self) -> None:
+        """Stop the process as a deployment would."""
+        self._end(gently=True)
+
+    def _end(self, *, gently: bool) -> None:
+        server, self.server = self.server, None
+        if server is not None:
+            server.stop(gently=gently)
+
+    def runtime(self, name: str) -> str:
+        """Return one of the figures that the broker keeps of itself."""
+        code, body = ask(self.address, RUNTIME_INFO, {})
+        assert code == 0, code
+        return str(json.loads(body)["table"][name])
+
 
 class Cluster:
-    """A name server and, unless told otherwise, one broker, on free ports of 127.0.0.1.
+    """Name servers and brokers, on free ports of 127.0.0.1: one of each, unless told otherwise.
 
     Args:
         version: of Apache RocketMQ; 5.x or 4.9.x.
-        with_broker: False for a name server that knows no broker.
+        with_broker: False for name servers that know no broker.
+        name_servers: how many.
 
     Attributes:
-        namesrv: ``"127.0.0.1:PORT"`` of the name server.
-        broker: ``"127.0.0.1:PORT"`` of the broker.
-        home: a temporary folder with store, configuration and logs; removed by ``stop``.
+        namesrv: ``"127.0.0.1:PORT"`` of the name servers, joined by ";".
+        name_servers: the process of each, by its address.
+        broker: ``"127.0.0.1:PORT"`` of the first broker.
+        brokers: all brokers.
+        home: a temporary folder with stores, configurations and logs; removed by ``stop``.
     """
 
-    def __init__(self, version: str = DEFAULT_VERSION, *, with_broker: bool = True) -> None:
+    def __init__(
+        self,
+        version: str = DEFAULT_VERSION,
+        *,
+        with_broker: bool = True,
+        name_servers: int = 1,
+    ) -> None:
         self.version = version
         self.jars = fetch(version)
         self.home = Path(tempfile.mkdtemp(prefix="wirespeed-live-"))
-        self.namesrv = f"127.0.0.1:{free_port()}"
+        self.name_servers: dict[str, Server] = {}
         self.broker = ""
-        self._servers: list[Server] = []
-        self._broker_server: Server | None = None
+        self.brokers: list[Broker] = []
         atexit.register(self.stop)
         try:
-            self._start_namesrv()
+            self._copy_log_settings()
+            for _ in range(name_servers):
+                self.start_namesrv(f"127.0.0.1:{free_port()}")
+            self.namesrv = ";".join(self.name_servers)
             if with_broker:
-                self.broker = f"127.0.0.1:{free_port(-2, 1)}"
-                self._write_broker_configuration(free_port())
-                self.start_broker()
+                self.add_broker("broker-a").start()
         except BaseException:
             self.stop()
             raise
@@ -238,39 +352,40 @@ class Cluster:
         self.stop()
 
     def stop(self) -> None:
-        """Stop both servers and remove their files. A second call does nothing."""
-        while self._servers:
-            self._servers.pop().stop()
+        """Kill every server and remove their files. A second call does nothing."""
+        for broker in self.brokers:
+            broker.kill()
+        while self.name_servers:
+            self.name_servers.popitem()[1].stop()
         shutil.rmtree(self.home, ignore_errors=True)
         atexit.unregister(self.stop)
 
+    def add_broker(self, name: str, broker_id: int = 0, **settings: str) -> Broker:
+        """Return another broker, which is not started yet."""
+        broker = Broker(self, name, broker_id, settings)
+        self.brokers.append(broker)
+        self.broker = self.brokers[0].address
+        return broker
+
     def start_broker(self) -> None:
-        """Start the broker and wait until the name server knows it."""
-        memory = ["-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=512m"]
-        main = "org.apache.rocketmq.broker.BrokerStartup"
-        configuration = str(self.home / "broker.conf")
-        log = self.home / "broker.log"
-        log.unlink(missing_ok=True)
-        self._broker_server = Server(
-            self._java(memory, main, "-c", configuration, "-n", self.namesrv), log
-        )
-        self._servers.append(self._broker_server)
-        self._broker_server.wait_for("boot success", 60)
-        deadline = time.monotonic() + 30
-        while ask(self.namesrv, ROUTE_OF_TOPIC, {"topic": TOPIC_OF_NEW_TOPICS})[0] != 0:
-            if time.monotonic() > deadline:
-                raise RuntimeError("the broker did not register with the name server in 30 s")
-            time.sleep(0.1)
+        """Start the first broker and wait until the name server knows it."""
+        self.brokers[0].start()
 
     def stop_broker(self) -> None:
-        """Stop the broker, as a deployment would; its store stays for the next ``start_broker``."""
-        assert self._broker_server is not None
-        self._servers.remove(self._broker_server)
-        self._broker_server.stop(gently=True)
-        self._broker_server = None
+        """Stop the first broker, as a deployment would; its store stays for ``start_broker``."""
+        self.brokers[0].stop()
 
-    def create_topic(self, topic: str, queues: int = 4) -> None:
-        """Create a topic with so many read and write queues."""
+    def launch_broker(self, configuration: Path, home: Path, log: Path) -> Server:
+        """Start a broker's process."""
+        memory = ["-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=512m"]
+        main = "org.apache.rocketmq.broker.BrokerStartup"
+        arguments = ("-c", str(configuration), "-n", self.namesrv)
+        return Server(self._java(memory, main, *arguments, user_home=home), log)
+
+    def create_topic(
+        self, topic: str, queues: int = 4, *, brokers: Sequence[Broker] | None = None
+    ) -> None:
+        """Create a topic, or change it, with so many read and write queues on each broker."""
         fields = {
             "topic": topic,
             "defaultTopic": TOPIC_OF_NEW_TOPICS,
@@ -281,14 +396,27 @@ class Cluster:
             "topicSysFlag": "0",
             "order": "false",
         }
-        code, _ = ask(self.broker, CREATE_TOPIC, fields)
-        if code != 0:
-            raise RuntimeError(f"the broker did not create {topic!r}: code {code}")
-        deadline = time.monotonic() + 15
-        while ask(self.namesrv, ROUTE_OF_TOPIC, {"topic": topic})[0] != 0:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the name server does not know {topic!r} after 15 s")
-            time.sleep(0.05)
+        for broker in self.brokers[:1] if brokers is None else brokers:
+            code, _ = ask(broker.address, CREATE_TOPIC, fields)
+            if code != 0:
+                raise RuntimeError(f"{broker.name} did not create {topic!r}: code {code}")
+            self.wait_for_route(topic, broker.name, 15)
+
+    def wait_for_route(self, topic: str, text: str, seconds: float) -> None:
+        """Wait until every name server that runs has a route of the topic that tells of `text`.
+
+        Raises:
+            RuntimeError: one has not within ``seconds``.
+        """
+        deadline = time.monotonic() + seconds
+        for address in self.name_servers:
+            while True:
+                code, body = ask(address, ROUTE_OF_TOPIC, {"topic": topic})
+                if code == 0 and text.encode() in body:
+                    break
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{address} knows no {text} of {topic!r} in {seconds} s")
+                time.sleep(0.05)
 
     def admin(self, *arguments: str) -> str:
         """Run RocketMQ's own ``mqadmin`` and return what it printed.
@@ -322,52 +450,36 @@ class Cluster:
             raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
-    def _start_namesrv(self) -> None:
+    def _copy_log_settings(self) -> None:
         logs = JAVA_SOURCES / ("logback4.xml" if self.version.startswith("4.") else "logback.xml")
         for name in ("logback_namesrv.xml", "logback_broker.xml", "logback_tools.xml"):
             (self.home / "conf").mkdir(exist_ok=True)
             shutil.copy(logs, self.home / "conf" / name)
         shutil.copy(logs, self.home / "conf" / "logback.xml")
-        host, port = self.namesrv.split(":")
-        configuration = self.home / "namesrv.conf"
+
+    def start_namesrv(self, address: str) -> None:
+        """Start a name server there and wait until it serves."""
+        host, port = address.split(":")
+        configuration = self.home / f"namesrv-{port}.conf"
         configuration.write_text(f"listenPort={port}\nbindAddress={host}\n", encoding="utf-8")
         main = "org.apache.rocketmq.namesrv.NamesrvStartup"
         command = self._java(["-Xms128m", "-Xmx256m"], main, "-c", str(configuration))
-        server = Server(command, self.home / "namesrv.log")
-        self._servers.append(server)
-        server.wait_for("boot success", 60)
+        log = self.home / f"namesrv-{port}.log"
+        log.unlink(missing_ok=True)
+        self.name_servers[address] = Server(command, log)
+        self.name_servers[address].wait_for("boot success", 60)
 
-    def _write_broker_configuration(self, ha_port: int) -> None:
-        store = self.home / "store"
-        settings = {
-            "brokerClusterName": "DefaultCluster",
-            "brokerName": "broker-a",
-            "brokerId": "0",
-            "brokerIP1": "127.0.0.1",
-            "bindAddress": "127.0.0.1",
-            "listenPort": self.broker.split(":")[1],
-            "haListenPort": str(ha_port),
-            "namesrvAddr": self.namesrv,
-            "storePathRootDir": str(store),
-            "storePathCommitLog": str(store / "commitlog"),
-            "mappedFileSizeCommitLog": "104857600",
-            "mappedFileSizeTimerLog": "10485760",
-            "maxIndexNum": "10000",
-            "maxHashSlotNum": "2000",
-            "enablePropertyFilter": "true",
-            "traceTopicEnable": "true",
-            "recallMessageEnable": "true",
-            "flushDiskType": "ASYNC_FLUSH",
-            "diskMaxUsedSpaceRatio": "95",
-            "waitTimeMillsInSendQueue": "2000",
-            "transactionTimeOut": "3000",
-            "transactionCheckInterval": "5000",
-        }
-        lines = [f"{name}={value}\n" for name, value in settings.items()]
-        (self.home / "broker.conf").write_text("".join(lines), encoding="utf-8")
+    def kill_namesrv(self, address: str) -> None:
+        """Kill a name server: SIGKILL."""
+        self.name_servers.pop(address).stop()
 
     def _java(
-        self, options: list[str], main: str, *arguments: str, classpath: str = ""
+        self,
+        options: list[str],
+        main: str,
+        *arguments: str,
+        classpath: str = "",
+        user_home: Path | None = None,
     ) -> list[str]:
         if self.version.startswith("4."):
             # It unmaps the files of its store by reflection, which a JDK since 16 forbids.
@@ -377,7 +489,7 @@ class Cluster:
             tool("java", "default-jdk-headless"),
             *options,
             f"-Drocketmq.home.dir={self.home}",
-            f"-Duser.home={self.home}",
+            f"-Duser.home={user_home or self.home}",
             f"-Drmq.logback.configurationFile={self.home / 'conf' / 'logback.xml'}",
             "-Drocketmq.client.logLevel=ERROR",
             "-cp",

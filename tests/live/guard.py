@@ -2,9 +2,10 @@
 
 ``python guard.py FOLDER COMMAND...`` starts the command in a session of its own and reads
 standard input. When that ends, because the parent closed it or was itself killed, the command is
-killed; a line asks it to stop instead (SIGTERM), with 30 seconds to do so. A folder that the
-parent could no longer remove, because it was killed, is removed here. On Linux the command is
-killed too if this process is. The exit code is the command's when it ends by itself, else 0.
+killed (SIGKILL); the line "stop" asks it to stop instead (SIGTERM), with 30 seconds to do so;
+"pause" and "go on" let it stand still for a while. A folder that the parent could no longer
+remove, because it was killed, is removed here. On Linux the command is killed too if this process
+is. The exit code is the command's when it ends by itself, else 0.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ def main(folder: str, command: list[str]) -> int:
     asked = threading.Event()
 
     def obey_input() -> None:
-        gently = os.read(0, 4096)
+        while (told := os.read(0, 4096)) and told != b"stop\n":
+            for line in told.splitlines():
+                child.send_signal(signal.SIGSTOP if line == b"pause" else signal.SIGCONT)
         asked.set()
-        if gently:
+        if told:
             child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(GRACE_SECONDS)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from wirespeed.config import Clock, Credentials
-from wirespeed.engine.effects import Exchange, Flow, Sleep
+from wirespeed.engine.effects import Exchange, Flow, Sleep, Wakeup
 from wirespeed.errors import (
     AccessDenied,
     ConfigError,
@@ -252,6 +252,33 @@ def test_name_servers_are_tried_in_turn_and_the_good_one_is_kept() -> None:
     assert isinstance(error, ConnectError) and error.outcome == "not_sent"
 
 
+def test_a_silent_name_server_leaves_the_others_their_share_of_the_time() -> None:
+    _, effects = drive(
+        route.fetch_route(client(servers=3), "t", 3.0), [lost(), lost(), route_reply("b")]
+    )
+    assert [effect.deadline for effect in effects] == [1.0, 1.5, 3.0]
+    _, effects = drive(route.fetch_route(client(servers=2), "t", 30.0), [route_reply("b")])
+    assert effects[0].deadline == 3.0
+    _, effects = drive(
+        sending.send(client(), POLICY, Message("t", b"x"), 3.0),
+        [route_reply("b1", "b2"), lost("not_sent"), lost(), reply(fields=STORED)],
+    )
+    assert [effect.deadline for effect in effects] == [3.0, 3.0, 1.5, 3.0]
+
+
+def test_routes_are_looked_for_again_when_a_pull_fails() -> None:
+    state, changed = client(), Wakeup()
+    flow = route.keep_routes(state, lambda: ["t"], changed)
+    next(flow)
+    regular = flow.send(route_reply("b"))
+    assert (regular.seconds, regular.wake) == (30.0, state.route_wake)
+    assert flow.send(True).seconds == 0.5
+    changed.is_set = False
+    assert flow.send(False).request.code == 105
+    assert flow.send(route_reply("c")).seconds == 30.0 and changed.is_set
+    assert isinstance(flow.send(False), Exchange)
+
+
 def test_a_route_of_an_old_name_server_has_numbers_as_keys() -> None:
     body = (
         b'{"brokerDatas":[{"brokerAddrs":{0:"b:1", 1 :"c:1"},"brokerName":"a","cluster":"d"}],'
@@ -482,6 +509,64 @@ def test_pull_follows_the_brokers_answers() -> None:
     queue.dropped = True
     with pytest.raises(StopIteration):
         flow.send(reply(19, {"nextBeginOffset": "8"}))
+
+
+def slaves_only() -> Frame:
+    found = json.loads(route_reply("b").body)
+    del found["brokerDatas"][0]["brokerAddrs"]["0"]
+    return reply(body=found)
+
+
+def test_pulls_go_to_the_replica_that_the_broker_suggests() -> None:
+    harness = Harness()
+    queue = process_queue(harness, 7)
+    flow = pull.pull(harness.state, queue)
+    asked = next(flow)
+    assert isinstance(asked, Exchange)
+    master, slave = ("b:10911", "3"), ("b:2", "2")
+    for suggested, place in (("1", slave), ("0", master), ("9", master)):
+        asked = flow.send(reply(19, {"nextBeginOffset": "7", "suggestWhichBrokerId": suggested}))
+        assert isinstance(asked, Exchange)
+        assert (asked.endpoint, asked.request.ext_fields["sysFlag"]) == place
+
+
+def test_without_its_master_a_broker_s_slave_is_pulled_from() -> None:
+    harness = Harness()
+    queue = process_queue(harness, 7)
+    flow = pull.pull(harness.state, queue)
+    next(flow)
+    assert isinstance(flow.throw(lost()), Sleep)
+    assert harness.client.route_wake.is_set
+    harness.client.routes["t"] = wire.parse_route("t", slaves_only())
+    asked = flow.send(False)
+    assert isinstance(asked, Exchange)
+    assert (asked.endpoint, asked.request.ext_fields["sysFlag"]) == ("b:2", "2")
+    behind = flow.send(reply(20, {"nextBeginOffset": "7"}))
+    assert isinstance(behind, Sleep) and behind.seconds == 0.05
+    harness.state.queues[queue.queue] = queue
+    for _ in range(2):
+        _, effects = drive(pull.persist_all(harness.state, oneway=True), [None])
+        assert effects[0].endpoint == "b:2"
+    harness.client.routes["t"] = wire.parse_route("t", route_reply("b"))
+    _, effects = drive(pull.persist_all(harness.state, oneway=True), [None])
+    assert effects[0].endpoint == "b:10911"
+    drive(pull.persist_all(harness.state, oneway=True), [])
+
+
+def test_only_masters_lock_and_each_is_told_of_the_end() -> None:
+    harness = Harness()
+    queues = [MessageQueue("t", name, 0) for name in ("b", "c")]
+    harness.client.routes["t"] = wire.parse_route("t", route_reply("b", "c"))
+    answers = [
+        reply(body={"lockOKMQSet": [{"topic": "t", "brokerName": name, "queueId": 0}]})
+        for name in ("b", "c")
+    ]
+    locked, _ = drive(consume.lock(harness.state, queues), answers)
+    assert locked == set(queues) == harness.state.locked
+    error = raised(consume.unlock(harness.state, queues), [lost(), reply()])
+    assert isinstance(error, TransportError) and len(harness.state.locked) == 1
+    harness.client.routes["t"] = wire.parse_route("t", slaves_only())
+    assert drive(consume.lock(harness.state, queues[:1]), []) == (set(), [])
 
 
 class Stored:

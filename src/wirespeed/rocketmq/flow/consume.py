@@ -11,7 +11,7 @@ from ...remoting.connection import Frame
 from .. import codes, wire
 from ..models import MessageQueue, Sql
 from .group import ConsumerState, ProcessQueue
-from .pull import FULL_PAUSE, address_of, persist, persist_all, pull, starting_offset
+from .pull import FULL_PAUSE, master_of, persist, persist_all, pull, starting_offset
 from .route import CONTROL_TIMEOUT, ClientState, fetch_route, heartbeat, unregister
 
 _log = logging.getLogger("wirespeed.rocketmq")
@@ -172,7 +172,7 @@ def lock(consumer: ConsumerState, queues: Iterable[MessageQueue]) -> Flow[set[Me
         )
         try:
             frame: Frame = yield Exchange(
-                address_of(client, asked[0]),
+                master_of(client, asked[0]),
                 client.signed(command),
                 client.deadline(CONTROL_TIMEOUT),
             )
@@ -241,14 +241,21 @@ def unlock(consumer: ConsumerState, queues: Iterable[MessageQueue]) -> Flow[None
         TransportError: a broker could not be told; it forgets the lock after a minute.
     """
     client = consumer.client
+    failure: TransportError | None = None
     for queue in consumer.locked.intersection(queues):
         command = wire.lock_request(
             consumer.policy.group, client.settings.client_id, [queue], locks=False
         )
-        yield Exchange(
-            address_of(client, queue), client.signed(command), client.deadline(CONTROL_TIMEOUT)
-        )
-        consumer.locked.discard(queue)
+        try:
+            yield Exchange(
+                master_of(client, queue), client.signed(command), client.deadline(CONTROL_TIMEOUT)
+            )
+        except TransportError as error:
+            failure = error
+        else:
+            consumer.locked.discard(queue)
+    if failure is not None:
+        raise failure
 
 
 def leave(consumer: ConsumerState) -> Flow[None]:

@@ -84,7 +84,8 @@ class ProcessQueue:
 
     Attributes:
         next_offset: where the next pull begins.
-        persisted: the offset last stored.
+        persisted: the offset last stored at the master.
+        replica: the id of the broker to pull from, as the last reply suggested.
         dropped: the queue was given up; nothing more of it is consumed.
         paused: it is not pulled from for now.
         locked_until: for an ordered consumer, when the broker's lock is taken as lost.
@@ -112,6 +113,7 @@ class ProcessQueue:
         "persisted",
         "pulled_at",
         "queue",
+        "replica",
         "task",
         "wake",
     )
@@ -122,6 +124,7 @@ class ProcessQueue:
         self.queue = queue
         self.next_offset = next_offset
         self.persisted = NO_OFFSET
+        self.replica = wire.MASTER
         self.dropped = False
         self.paused = False
         self.wake = Wakeup()

@@ -59,25 +59,45 @@ def starting_offset(consumer: ConsumerState, queue: MessageQueue) -> Flow[int]:
     return wire.integer(frame, "offset")
 
 
-def address_of(client: ClientState, queue: MessageQueue) -> str:
-    """Return the broker of a queue.
+def address_of(client: ClientState, queue: MessageQueue, broker_id: int = wire.MASTER) -> str:
+    """Return where a queue's broker is: that replica of it, or where it is gone another one.
 
     Raises:
         TransportError: no known route has it.
     """
-    address = client.broker_address(queue.broker_name)
+    address = client.broker_address(queue.broker_name, broker_id)
     if address is None:
-        raise TransportError(
-            f"broker {queue.broker_name} is in no known route",
-            service="rocketmq",
-            outcome="not_sent",
-            retryable=True,
-        )
+        raise unknown_broker(queue.broker_name)
     return address
 
 
+def master_of(client: ClientState, queue: MessageQueue) -> str:
+    """Return where the master of a queue is.
+
+    Raises:
+        TransportError: no known route has it.
+    """
+    address = client.master_address(queue.broker_name)
+    if address is None:
+        raise unknown_broker(f"{queue.broker_name}'s master")
+    return address
+
+
+def unknown_broker(what: str) -> TransportError:
+    """Return the error that says that a broker is nowhere."""
+    return TransportError(
+        f"broker {what} is in no known route",
+        service="rocketmq",
+        outcome="not_sent",
+        retryable=True,
+    )
+
+
 def pull(consumer: ConsumerState, process_queue: ProcessQueue) -> Flow[None]:
-    """Pull one queue until it is given up."""
+    """Pull one queue until it is given up.
+
+    It is pulled from the master, or from the slave that the master suggests or leaves behind.
+    """
     client, policy = consumer.client, consumer.policy
     queue = process_queue.queue
     while not process_queue.dropped:
@@ -86,22 +106,28 @@ def pull(consumer: ConsumerState, process_queue: ProcessQueue) -> Flow[None]:
             yield Sleep(pause, process_queue.wake)
             continue
         subscription = consumer.subscriptions[queue.topic]
-        command = wire.pull_request(
-            policy.group,
-            queue,
-            process_queue.next_offset,
-            None if policy.broadcasting else process_queue.commit_offset,
-            subscription,
-            batch=policy.batch,
-            batch_bytes=policy.batch_bytes,
-            suspend=PULL_SUSPEND,
-            carries_subscription=policy.pulls,
-        )
         try:
+            address = address_of(client, queue, process_queue.replica)
+            stores = not policy.broadcasting and address == client.master_address(queue.broker_name)
+            command = wire.pull_request(
+                policy.group,
+                queue,
+                process_queue.next_offset,
+                process_queue.commit_offset if stores else None,
+                subscription,
+                batch=policy.batch,
+                batch_bytes=policy.batch_bytes,
+                suspend=PULL_SUSPEND,
+                carries_subscription=policy.pulls,
+            )
             frame: Frame = yield Exchange(
-                address_of(client, queue), client.signed(command), client.deadline(PULL_TIMEOUT)
+                address, client.signed(command), client.deadline(PULL_TIMEOUT)
             )
             pause = _take_in(consumer, process_queue, frame, subscription)
+        except TransportError as error:
+            _log.debug("pull of %s queue %s failed: %s", queue.topic, queue.queue_id, error)
+            client.route_wake.set()
+            pause = _ERROR_PAUSE
         except WirespeedError as error:
             _log.debug("pull of %s queue %s failed: %s", queue.topic, queue.queue_id, error)
             pause = _ERROR_PAUSE
@@ -123,6 +149,9 @@ def _take_in(
     end = frame.ext_fields.get("maxOffset", "")
     if end.isdecimal():
         process_queue.end = int(end)
+    suggested = frame.ext_fields.get("suggestWhichBrokerId", "")
+    if suggested.isdecimal():
+        process_queue.replica = int(suggested)
     if code == codes.SUCCESS:
         messages = wire.parse_messages(frame, process_queue.queue.broker_name, subscription.tags)
         process_queue.add(messages, wire.integer(frame, "nextBeginOffset"))
@@ -130,8 +159,11 @@ def _take_in(
             consumer.deliver(process_queue, messages)
         return 0.0
     if code in (codes.PULL_NOT_FOUND, codes.PULL_RETRY_IMMEDIATELY):
+        asked = process_queue.next_offset
         process_queue.add((), wire.integer(frame, "nextBeginOffset"))
-        return 0.0
+        # A slave that does not have the queue so far yet answers at once.
+        idle = code == codes.PULL_RETRY_IMMEDIATELY and process_queue.next_offset == asked
+        return FULL_PAUSE if idle else 0.0
     if code == codes.PULL_OFFSET_MOVED:
         process_queue.reset(wire.integer(frame, "nextBeginOffset"))
         return 0.0
@@ -148,7 +180,10 @@ def _take_in(
 
 
 def persist(consumer: ConsumerState, process_queue: ProcessQueue, *, oneway: bool) -> Flow[None]:
-    """Store a queue's offset at the broker where it changed since the last time."""
+    """Store a queue's offset at the broker where it changed since the last time.
+
+    A slave keeps it only until its master is back, which is then told too.
+    """
     offset = process_queue.commit_offset
     if offset == process_queue.persisted:
         return
@@ -157,13 +192,10 @@ def persist(consumer: ConsumerState, process_queue: ProcessQueue, *, oneway: boo
         consumer.kept_offsets[process_queue.queue] = process_queue.persisted = offset
         return
     command = wire.update_offset_request(consumer.policy.group, process_queue.queue, offset)
-    yield Exchange(
-        address_of(client, process_queue.queue),
-        client.signed(command),
-        client.deadline(CONTROL_TIMEOUT),
-        oneway,
-    )
-    process_queue.persisted = offset
+    address = address_of(client, process_queue.queue)
+    yield Exchange(address, client.signed(command), client.deadline(CONTROL_TIMEOUT), oneway)
+    if address == client.master_address(process_queue.queue.broker_name):
+        process_queue.persisted = offset
 
 
 def persist_all(consumer: ConsumerState, *, oneway: bool) -> Flow[None]:

@@ -20,6 +20,7 @@ _log = logging.getLogger("wirespeed.rocketmq")
 CONTROL_TIMEOUT = 3.0
 ROUTE_INTERVAL = 30.0
 MISSING_TOPIC_INTERVAL = 2.0
+WOKEN_PAUSE = 0.5
 HEARTBEAT_INTERVAL = 30.0
 
 
@@ -82,6 +83,7 @@ class ClientState:
         self.avoided: dict[str, float] = {}
         self.greeted: frozenset[str] = frozenset()
         self.heartbeat_wake = Wakeup()
+        self.route_wake = Wakeup()
         self.rotation = itertools.count(int(settings.clock.random() * 1024))
         self._name_server = int(settings.clock.random() * len(settings.name_servers))
 
@@ -114,10 +116,18 @@ class ClientState:
         else:
             self._name_server = int(self.settings.clock.random() * len(servers))
 
-    def broker_address(self, broker_name: str) -> str | None:
-        """Return the master's address of a broker in any known route."""
+    def broker_address(self, broker_name: str, broker_id: int = wire.MASTER) -> str | None:
+        """Return where a replica of a broker is by any known route; another one if it is gone."""
         for route in list(self.routes.values()):
-            address = route.address(broker_name)
+            address = route.address(broker_name, broker_id)
+            if address:
+                return address
+        return None
+
+    def master_address(self, broker_name: str) -> str | None:
+        """Return where a broker's master is by any known route."""
+        for route in list(self.routes.values()):
+            address = route.master(broker_name)
             if address:
                 return address
         return None
@@ -136,14 +146,17 @@ class ClientState:
 def ask_name_server(client: ClientState, command: Command, deadline: float) -> Flow[Frame]:
     """Ask the chosen name server; after a failure each other one once.
 
+    One that does not answer leaves the others an equal share of the time.
+
     Raises:
         TransportError: none answered; the last one's error.
     """
     client.signed(command)
     last: TransportError | None = None
-    for _ in client.name_servers:
+    for left in range(len(client.name_servers), 0, -1):
         server = client.name_server
-        limit = min(deadline, client.deadline(CONTROL_TIMEOUT))
+        now = client.settings.clock.monotonic()
+        limit = min(now + (deadline - now) / left, now + CONTROL_TIMEOUT)
         try:
             frame: Frame = yield Exchange(server, command, limit)
         except TransportError as error:
@@ -195,7 +208,10 @@ def fetch_route(
 def keep_routes(
     client: ClientState, topics: Callable[[], Iterable[str]], changed: Wakeup
 ) -> Flow[None]:
-    """Refresh the routes of `topics()` for ever; set `changed` when one differs."""
+    """Refresh the routes of `topics()` for ever; set `changed` when one differs.
+
+    They are refreshed every 30 s, and soon after `client.route_wake` is set.
+    """
     while True:
         missing = False
         for topic in topics():
@@ -208,7 +224,10 @@ def keep_routes(
                 continue
             if route != before:
                 changed.set()
-        yield Sleep(MISSING_TOPIC_INTERVAL if missing else ROUTE_INTERVAL)
+        interval = MISSING_TOPIC_INTERVAL if missing else ROUTE_INTERVAL
+        woken = yield Sleep(interval, client.route_wake)
+        if woken:
+            yield Sleep(WOKEN_PAUSE)
 
 
 def heartbeat(client: ClientState, command: Command, *, masters_only: bool) -> Flow[None]:

@@ -421,9 +421,13 @@ def recall(
 
 
 def _refresh_route(client: ClientState, topic: str, deadline: float) -> Flow[None]:
-    """Look for the topic's brokers again; where no name server answers, the old route stays."""
+    """Look for the topic's brokers again; where no name server answers, the old route stays.
+
+    Half of the time that is left is kept for another try.
+    """
+    now = client.settings.clock.monotonic()
     with contextlib.suppress(WirespeedError):
-        yield from fetch_route(client, topic, deadline, creates=True)
+        yield from fetch_route(client, topic, now + (deadline - now) / 2, creates=True)
 
 
 def send_oneway(

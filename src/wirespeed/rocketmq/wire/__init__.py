@@ -102,12 +102,16 @@ class TopicRoute:
     write_queues: tuple[tuple[MessageQueue, str], ...]
     read_queues: tuple[MessageQueue, ...]
 
-    def address(self, broker_name: str) -> str | None:
-        """Return the broker's master, or any replica where there is none, or None."""
+    def address(self, broker_name: str, broker_id: int = MASTER) -> str | None:
+        """Return where that replica of a broker is, or where it is gone another one, or None."""
         addresses = self.brokers.get(broker_name)
         if not addresses:
             return None
-        return addresses.get(MASTER) or next(iter(addresses.values()))
+        return addresses.get(broker_id) or addresses.get(MASTER) or next(iter(addresses.values()))
+
+    def master(self, broker_name: str) -> str | None:
+        """Return where the broker's master is, or None."""
+        return self.brokers.get(broker_name, {}).get(MASTER)
 
 
 def route_request(topic: str) -> Command:
