@@ -12,12 +12,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tests.fault.test_http_certificates import issue, trusting
 from tests.rocketmq_probe import Probe
 from wirespeed.cli import demo
-from wirespeed.errors import ConfigError, IntegrityError
+from wirespeed.config import Credentials
+from wirespeed.errors import AccessDenied, ConfigError, IntegrityError
+from wirespeed.rocketmq import Producer
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "wirespeed"]
 
@@ -58,6 +62,26 @@ def test_serve_announces_itself_in_json_and_ends_with_its_input() -> None:
         assert process.stderr is not None and process.stderr.read() == ""
 
 
+def test_serve_has_users_and_speaks_tls(tmp_path: Path) -> None:
+    authority = issue(None, "Test Authority", authority=True)
+    file = issue(authority, addresses=("127.0.0.1",)).save(tmp_path / "server.pem", authority)
+    options = ["--rocketmq-certificate", file, "--rocketmq-key", file, "--rocketmq-tls-only"]
+    options += ["--rocketmq-user", "amy:a:b", "--rocketmq-user", "bob:c"]
+    tls = trusting(authority, tmp_path)
+    with serving("--only", "rocketmq", "--json", "--until-eof", *options) as process:
+        assert process.stdout is not None and process.stdin is not None
+        namesrv = json.loads(process.stdout.readline())["rocketmq"]["namesrv"]
+        for user in (Credentials("amy", "a:b"), Credentials("bob", "c")):
+            with Producer("cli", namesrv, credentials=user, tls=tls) as producer:
+                producer.send("served", b"x")
+        with Producer("cli", namesrv, tls=tls) as producer, pytest.raises(AccessDenied):
+            producer.send("served", b"x")
+        with Probe(namesrv) as probe, pytest.raises(ConnectionResetError):
+            probe.route("TBW102")
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, code: int) -> None:
@@ -85,6 +109,14 @@ def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, code: int) -> No
         (["--sqs-port", "-1"], "ports: sqs must be within 0..65535, not -1"),
         (["--only", "wcs", "--host", "a..b"], "host: 'a..b' has no address"),
         (["--only", "rocketmq", "--host", "a..b"], "host: 'a..b' has no address"),
+        (["--rocketmq-user", "amy"], "--rocketmq-user must be KEY:SECRET, not 'amy'"),
+        (["--rocketmq-user", "amy:"], "--rocketmq-user must be KEY:SECRET, not 'amy:'"),
+        (["--rocketmq-key", "x"], "--rocketmq-certificate and --rocketmq-key need each other"),
+        (["--rocketmq-tls-only"], "rocketmq_tls_only needs rocketmq_tls"),
+        (
+            ["--rocketmq-certificate", os.devnull, "--rocketmq-key", os.devnull],
+            "rocketmq_tls: ",
+        ),
     ],
 )
 def test_serve_refuses(arguments: list[str], said: str) -> None:
