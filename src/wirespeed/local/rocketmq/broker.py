@@ -33,7 +33,6 @@ REGION = "DefaultRegion"
 DELAY_LEVELS = (1, 5, 10, 30, *(60 * minute for minute in range(1, 11)), 1200, 1800, 3600, 7200)
 """Seconds of delay level 1 and up."""
 
-_MAX_RECONSUME_TIMES = 16
 _LONGEST_TIMER = 3 * 24 * 3600
 _NO_OFFSET = "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"
 _V2_FIELDS = {
@@ -117,6 +116,14 @@ class Broker:
             codes.GET_CONNECTIONS: administration.connections,
             codes.RESET_GROUP: administration.reset,
             codes.GET_BROKER_STATUS: administration.status,
+            codes.GET_TOPIC: administration.topic,
+            codes.GET_GROUP: administration.group,
+            codes.GET_GROUPS: administration.groups,
+            codes.GET_PRODUCERS: administration.producers,
+            codes.GET_GROUPS_OF_TOPIC: administration.groups_of_topic,
+            codes.GET_TOPICS_OF_GROUP: administration.topics_of_group,
+            codes.GET_RUNNING_INFO: administration.running_info,
+            codes.CONSUME_DIRECTLY: administration.consume_directly,
         }
 
     def handle(self, request: Request) -> Reply | None:
@@ -184,9 +191,9 @@ class Broker:
         if request.code == codes.SEND_BATCH or request.fields.get("batch") == "true":
             return self._send_batch(draft)
         if topic.name.startswith(RETRY_PREFIX):
-            most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
-            if draft.reconsume_times > most:
-                self._move_to_dead_letters(draft, topic.name.removeprefix(RETRY_PREFIX))
+            group = topic.name.removeprefix(RETRY_PREFIX)
+            if draft.reconsume_times > self._most_reconsume_times(request, group):
+                self._move_to_dead_letters(draft, group)
         draft.properties.update(MSG_REGION=REGION, TRACE_ON="true", CLUSTER=CLUSTER)
         unique_key = draft.properties.setdefault("UNIQ_KEY", secrets.token_hex(16).upper())
         self._check_size(draft)
@@ -200,12 +207,13 @@ class Broker:
     def _choose_queue(request: Request, topic: Topic) -> int:
         queue_id = request.integer("queueId")
         if queue_id < 0:
-            return secrets.randbelow(len(topic.queues))
-        if queue_id >= len(topic.queues):
+            return secrets.randbelow(topic.write_queues)
+        queues = max(topic.read_queues, topic.write_queues)
+        if queue_id >= queues:
             raise Refusal(
                 codes.INVALID_PARAMETER,
                 f"request queueId[{queue_id}] is illegal, topic[{topic.name}] has "
-                f"{len(topic.queues)} queues. Producer: {request.connection.peer[0]}",
+                f"{queues} queues. Producer: {request.connection.peer[0]}",
             )
         return queue_id
 
@@ -270,12 +278,12 @@ class Broker:
         host = "{}:{}".format(*request.connection.peer)
         fields |= {"bornHost": host, "storeHost": host, "storeTimestamp": str(milliseconds())}
 
-        def answered(code: int) -> None:
+        def answered(answer: Reply) -> None:
             place = {"msgId": "", "queueId": "0", "queueOffset": "0"}
-            if code == codes.SUCCESS:
+            if answer.code == codes.SUCCESS:
                 request.connection.reply(request, Reply(fields=place))
             else:
-                remark = f"push reply message to {client_id} fail, it answered {code}"
+                remark = f"push reply message to {client_id} fail, it answered {answer.code}"
                 request.connection.reply(request, Reply(codes.SYSTEM_ERROR, remark, place))
 
         connection.ask(codes.PUSH_REPLY, fields, request.body, answered)
@@ -285,10 +293,14 @@ class Broker:
         draft.queue_id = 0
         draft.properties.pop("DELAY", None)
 
+    def _most_reconsume_times(self, request: Request, group: str) -> int:
+        settings = self._clients.settings_of(group)
+        return request.integer("maxReconsumeTimes", int(settings["retryMaxTimes"]))
+
     def _send_back(self, request: Request) -> Reply:
         group = request.text("group")
         offset, level = request.integer("offset"), request.integer("delayLevel")
-        most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
+        most = self._most_reconsume_times(request, group)
         retry_topic = self._store.create_retry(RETRY_PREFIX + group)
         self._clients.known.add(group)
         stored = self._store.at(offset)

@@ -13,6 +13,20 @@ from .server import Connection, Refusal, Reply, Request
 from .store import RETRY_PREFIX, Store
 
 _LOCK_SECONDS = 60.0
+GROUP_SETTINGS: dict[str, Any] = {
+    "consumeEnable": True,
+    "consumeFromMinEnable": True,
+    "consumeBroadcastEnable": True,
+    "consumeMessageOrderly": False,
+    "retryQueueNums": 1,
+    "retryMaxTimes": 16,
+    "brokerId": 0,
+    "whichBrokerWhenConsumeSlowly": 1,
+    "notifyConsumerIdsChangedEnable": True,
+    "groupSysFlag": 0,
+    "consumeTimeoutMinute": 15,
+    "attributes": {},
+}
 
 
 @dataclass(slots=True)
@@ -45,10 +59,14 @@ class Group:
     Attributes:
         members: client id of each connection.
         subscriptions: by topic.
+        consume_type, model, start: how its members consume, as the last one said.
     """
 
     members: dict[Connection, str] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    consume_type: str = ""
+    model: str = ""
+    start: str = ""
 
 
 class Clients:
@@ -60,12 +78,14 @@ class Clients:
     Attributes:
         groups: those that have members, by name.
         known: the names of all groups ever seen consuming.
+        settings: what administrators set for groups, by name.
         producers: client id of each connection, by producer group.
     """
 
     def __init__(self, store: Store) -> None:
         self.groups: dict[str, Group] = {}
         self.known: set[str] = set()
+        self.settings: dict[str, dict[str, Any]] = {}
         self.producers: dict[str, dict[Connection, str]] = {}
         self._store = store
         self._locks: dict[tuple[str, str, str, int], tuple[str, float]] = {}
@@ -73,6 +93,7 @@ class Clients:
     def reset(self) -> None:
         """Forget locks and groups without members; make the retry topics of the others again."""
         self._locks.clear()
+        self.settings.clear()
         self.known = set(self.groups)
         for name in self.groups:
             self._store.create_retry(RETRY_PREFIX + name)
@@ -95,9 +116,12 @@ class Clients:
             group = self.groups.setdefault(name, Group())
             changed = group.members.get(request.connection) != client_id
             group.members[request.connection] = client_id
+            group.consume_type = str(consumer.get("consumeType") or "")
+            group.model = str(consumer.get("messageModel") or "")
+            group.start = str(consumer.get("consumeFromWhere") or "")
             if not body.get("withoutSub"):
                 changed |= _subscribe(group, _dicts(consumer.get("subscriptionDataSet")))
-            if changed:
+            if changed and self.settings_of(name)["notifyConsumerIdsChangedEnable"]:
                 self._notify(name)
         return Reply(fields={"IS_SUPPORT_HEART_BEAT_V2": "true", "IS_SUB_CHANGE": "true"})
 
@@ -105,11 +129,16 @@ class Clients:
         """A group of a client leaves (35)."""
         request.text("clientID")
         name = request.fields.get("consumerGroup", "")
-        self._leave(name, request.connection)
+        told = self.settings_of(name)["notifyConsumerIdsChangedEnable"]
+        self._leave(name, request.connection, told=told)
         self.producers.get(request.fields.get("producerGroup", ""), {}).pop(
             request.connection, None
         )
         return Reply()
+
+    def settings_of(self, group: str) -> dict[str, Any]:
+        """Return what holds for a group, in the form of code 200."""
+        return {"groupName": group, **GROUP_SETTINGS, **self.settings.get(group, {})}
 
     def producer(self, client_id: str) -> Connection | None:
         """Return the connection of a client that produces."""
@@ -122,17 +151,17 @@ class Clients:
     def lost(self, connection: Connection) -> None:
         """A client is gone, and with it its membership in every group."""
         for name in list(self.groups):
-            self._leave(name, connection)
+            self._leave(name, connection, told=True)
         for connections in self.producers.values():
             connections.pop(connection, None)
 
-    def _leave(self, name: str, connection: Connection) -> None:
+    def _leave(self, name: str, connection: Connection, *, told: bool) -> None:
         group = self.groups.get(name)
         if group is None or group.members.pop(connection, None) is None:
             return
-        if group.members:
+        if group.members and told:
             self._notify(name)
-        else:
+        if not group.members:
             del self.groups[name]
 
     def _notify(self, name: str) -> None:

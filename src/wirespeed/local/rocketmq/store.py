@@ -120,11 +120,21 @@ class Topic:
         name: the topic's name.
         queues: the messages of each queue, the oldest first.
         perm: 4 read, 2 write, 1 inherit.
+        read_queues, write_queues: how many of them may be read and written, from the first;
+            all where 0 is given.
+        attributes: what administrators noted, such as message.type.
     """
 
     name: str
     queues: list[list[Stored]]
     perm: int = PERM_READ_WRITE
+    read_queues: int = 0
+    write_queues: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.read_queues = self.read_queues or len(self.queues)
+        self.write_queues = self.write_queues or len(self.queues)
 
 
 @dataclass(slots=True)
