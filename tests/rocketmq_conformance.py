@@ -14,11 +14,13 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.rocketmq_probe import Probe, batch_part, eventually
+from tests.rocketmq_probe import Answer, Probe, batch_part, eventually
 from wirespeed._native.pure import rocketmq as codec
+from wirespeed.rocketmq.fastjson import loads
 
 NUMBERS = itertools.count(1)
 Connect = Callable[..., Probe]
@@ -577,3 +579,202 @@ def test_answers_of_clients_are_ignored(probe: Probe, topic: str) -> None:
     probe.socket.sendall(head)
     assert probe.publish(topic).code == 0
     assert not probe.unexpected()
+
+
+# -- administrators --
+
+
+def make_topic(probe: Probe, name: str, reads: int = 1, writes: int = 1, **more: Any) -> Answer:
+    fields = {
+        "topic": name, "defaultTopic": "TBW102", "readQueueNums": reads, "writeQueueNums": writes,
+        "perm": 6, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": "false", **more,
+    }  # fmt: skip
+    return probe.ask(17, fields)
+
+
+def make_group(probe: Probe, name: str, **settings: Any) -> None:
+    assert probe.ask(200, body=json.dumps({"groupName": name, **settings}).encode()).code == 0
+
+
+def heartbeat(probe: Probe, group: str, topic: str, model: str = "CLUSTERING") -> None:
+    data = {"topic": topic, "subString": "*", "tagsSet": [], "codeSet": [], "subVersion": 1}
+    consumer = {
+        "groupName": group, "consumeType": "CONSUME_PASSIVELY", "messageModel": model,
+        "consumeFromWhere": "CONSUME_FROM_FIRST_OFFSET", "subscriptionDataSet": [data],
+    }  # fmt: skip
+    body = {
+        "clientID": probe.client_id,
+        "producerDataSet": [{"groupName": f"{group}-makers"}],
+        "consumerDataSet": [consumer],
+    }
+    assert probe.ask(34, body=json.dumps(body).encode()).code == 0
+
+
+def commit(probe: Probe, group: str, topic: str, queue: int, offset: int) -> int:
+    fields = {"consumerGroup": group, "topic": topic, "queueId": queue, "commitOffset": offset}
+    return probe.ask(15, fields).code
+
+
+def body_of(answer: Answer) -> Any:
+    assert answer.code == 0, answer
+    return json.loads(answer.body)
+
+
+def test_queues_to_read_and_queues_to_write(
+    namesrv: str, probe: Probe, topic: str, group: str
+) -> None:
+    assert (
+        make_topic(probe, topic, 3, 2, attributes="+message.type=FIFO,+queue.type=SimpleCQ").code
+        == 0
+    )
+    for queue, code in ((0, 0), (1, 0), (2, 0), (3, 29)):
+        sent = probe.publish(topic, queue=queue)
+        assert sent is not None and sent.code == code
+    assert [probe.pull(group, topic, 0, queue=queue).code for queue in range(4)] == [0, 0, 0, 29]
+    for _ in range(20):
+        sent = probe.publish(topic, queue=-1)
+        assert sent is not None and int(sent.fields["queueId"]) < 2
+    with Probe(namesrv) as names:
+        [queues] = body_of(names.route(topic))["queueDatas"]
+    assert (queues["readQueueNums"], queues["writeQueueNums"]) == (3, 2)
+    setup = body_of(probe.ask(351, {"topic": topic}))
+    assert (setup["readQueueNums"], setup["writeQueueNums"], setup["perm"]) == (3, 2, 6)
+    assert setup["attributes"] == {"message.type": "FIFO", "queue.type": "SimpleCQ"}
+    make_topic(probe, topic, 2, 2, perm=4, attributes="-message.type")
+    setup = body_of(probe.ask(351, {"topic": topic}))
+    assert (setup["readQueueNums"], setup["perm"]) == (2, 4)
+    assert setup["attributes"] == {"queue.type": "SimpleCQ"}
+    assert len(loads(probe.ask(202, {"topic": topic}).body)["offsetTable"]) == 2
+    assert probe.ask(351, {"topic": "none"}).code == 17
+    assert make_topic(probe, topic, attributes="+a=b").code == 1
+
+
+def test_a_topic_that_may_not_be_read(probe: Probe, topic: str, group: str) -> None:
+    make_topic(probe, topic, perm=2)
+    answer = probe.pull(group, topic, 0)
+    assert (answer.code, answer.fields["forbiddenType"]) == (16, "3")
+    assert answer.remark == f"the topic[{topic}] pulling message is forbidden"
+
+
+def test_what_a_group_is_set_to(probe: Probe, topic: str, group: str) -> None:
+    make_topic(probe, topic)
+    make_group(probe, group, consumeEnable=False, other=1)
+    body = {"groupName": f"{group}-broken", "retryMaxTimes": "many"}
+    assert probe.ask(200, body=json.dumps(body).encode()).code == 1
+    setup = body_of(probe.ask(352, {"group": group}))
+    assert (setup["consumeEnable"], setup["retryMaxTimes"]) == (False, 16)
+    assert "other" not in setup
+    answer = probe.ask(201)
+    table = body_of(answer)["subscriptionGroupTable"]
+    assert table[group] == setup and answer.fields["totalGroupNum"] == str(len(table))
+    answer = probe.pull(group, topic, 0)
+    assert (answer.code, answer.fields["forbiddenType"]) == (16, "2")
+    probe.ask(207, {"groupName": group})
+    assert body_of(probe.ask(352, {"group": group}))["consumeEnable"] is True
+    assert probe.pull(group, topic, 0).code == 19
+
+
+def test_a_group_that_may_not_be_broadcast_to(probe: Probe, topic: str, group: str) -> None:
+    make_topic(probe, topic)
+    make_group(probe, group, consumeBroadcastEnable=False)
+    heartbeat(probe, group, topic)
+    assert probe.pull(group, topic, 0, expression=None).code == 19
+    heartbeat(probe, group, topic, "BROADCASTING")
+    answer = probe.pull(group, topic, 0, expression=None)
+    assert (answer.code, answer.fields["forbiddenType"]) == (16, "4")
+
+
+def test_how_often_a_group_is_given_a_message_again(probe: Probe, topic: str, group: str) -> None:
+    make_group(probe, group, retryMaxTimes=1)
+    probe.publish(topic)
+    dead = f"%DLQ%{group}"
+
+    def send_back(place: str) -> None:
+        [message] = probe.pull_until(1, group, place)
+        fields = {"group": group, "offset": message.physical_offset, "delayLevel": 1}
+        assert probe.ask(36, {**fields, "originTopic": topic}).code == 0
+
+    send_back(topic)
+    assert len(probe.pull_until(1, group, f"%RETRY%{group}")) == 1
+    assert probe.pull(group, dead, 0).code == 17
+    send_back(f"%RETRY%{group}")
+    assert len(probe.pull_until(1, group, dead)) == 1
+
+
+def test_members_are_told_of_each_other_unless_the_group_says_no(
+    connect: Any, topic: str, group: str
+) -> None:
+    for told in (True, False):
+        name = f"{group}-{told}"
+        first, second, third = connect(), connect(), connect()
+        make_group(first, name, notifyConsumerIdsChangedEnable=told)
+        heartbeat(first, name, topic)
+        heartbeat(second, name, topic)
+        first.ask(38, {"consumerGroup": name})
+        # A member is told of its own coming too.
+        assert [each.code for each in first.received] == ([40, 40] if told else [])
+        second.ask(35, {"clientID": second.client_id, "consumerGroup": name})
+        first.ask(38, {"consumerGroup": name})
+        assert len(first.received) == (3 if told else 0)
+        heartbeat(third, name, topic)
+        third.socket.close()
+        # Nobody asks the group when a connection is lost.
+        notice = first.wait_for_command(40)
+        assert (notice.flag & 2, notice.fields) == (2, {"consumerGroup": name})
+
+
+def test_who_consumes_what(probe: Probe, topic: str, group: str) -> None:
+    make_topic(probe, topic, 2, 2)
+    probe.publish(topic)
+    heartbeat(probe, group, topic)
+    assert body_of(probe.ask(300, {"topic": topic})) == {"groupList": [group]}
+    assert body_of(probe.ask(343, {"group": group}))["topicList"] == []
+    assert commit(probe, group, topic, 0, 1) == 0
+    assert body_of(probe.ask(343, {"group": group}))["topicList"] == [topic]
+    table = loads(probe.ask(208, {"consumerGroup": group}).body)["offsetTable"]
+    places = {json.loads(key)["queueId"]: value for key, value in table.items()}
+    assert [places[queue]["consumerOffset"] for queue in (0, 1)] == [1, 0]
+    assert places[0]["lastTimestamp"] > 0 and places[1]["lastTimestamp"] == 0
+    found = body_of(probe.ask(203, {"consumerGroup": group}))
+    assert (found["consumeType"], found["messageModel"]) == ("CONSUME_PASSIVELY", "CLUSTERING")
+    [maker] = body_of(probe.ask(204, {"producerGroup": f"{group}-makers"}))["connectionSet"]
+    assert (maker["clientId"], maker["language"]) == (probe.client_id, "PYTHON")
+    assert probe.ask(204, {"producerGroup": "none"}).code == 1
+
+
+def test_an_administrator_asks_a_consumer_through_the_broker(
+    connect: Any, topic: str, group: str
+) -> None:
+    admin, consumer = connect(), connect()
+    sent = admin.publish(topic, b"one")
+    heartbeat(consumer, group, topic)
+    who = {"consumerGroup": group, "clientId": consumer.client_id}
+    for code, more in ((307, {"jstackEnable": "false"}), (309, {"msgId": sent.fields["msgId"]})):
+        opaque = admin.send(code, {**who, **more})
+        asked = consumer.wait_for_command(code)
+        assert (asked.flag, asked.fields["clientId"]) == (0, consumer.client_id)
+        assert (b"one" in asked.body) == (code == 309)
+        reply(consumer, asked.opaque, 7, b"told")
+        answer = admin.answer(opaque)
+        assert (answer.code, answer.remark, answer.body) == (7, "why", b"told")
+    answer = admin.ask(307, {**who, "clientId": "nobody"})
+    assert (answer.code, answer.remark) == (1, f"The Consumer <{group}> <nobody> not online")
+
+
+def reply(probe: Probe, opaque: int, code: int, body: bytes) -> None:
+    head = {"code": code, "opaque": opaque, "flag": 1, "remark": "why"}
+    text = json.dumps(head).encode()
+    size = (4 + len(text) + len(body)).to_bytes(4, "big")
+    probe.socket.sendall(size + len(text).to_bytes(4, "big") + text + body)
+
+
+def test_the_name_server_lists_and_forgets(namesrv: str, probe: Probe, topic: str) -> None:
+    make_topic(probe, topic)
+    with Probe(namesrv) as names:
+        for code in (206, 224):
+            assert topic in body_of(names.ask(code, {"cluster": "DefaultCluster"}))["topicList"]
+        setting = {"namespace": "ORDER_TOPIC_CONFIG", "key": topic}
+        assert [names.ask(code, setting).code for code in (101, 102)] == [22, 0]
+        assert probe.ask(215, {"topic": topic}).code == 0
+        assert names.ask(216, {"topic": topic}).code == 0
+        eventually(lambda: names.route(topic).code == 17)

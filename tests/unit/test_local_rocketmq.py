@@ -5,13 +5,22 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.rocketmq_conformance import *  # noqa: F403
-from tests.rocketmq_conformance import Connect, assert_refused
+from tests.rocketmq_conformance import (
+    Connect,
+    assert_refused,
+    commit,
+    heartbeat,
+    make_topic,
+    reply,
+)
 from tests.rocketmq_probe import Probe, batch_part
 from wirespeed.local import LocalCloud
+from wirespeed.local.rocketmq import server
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +100,53 @@ def test_locks_need_whole_queues(probe: Probe) -> None:
     for body in (b"", b"[]", b'{"mqSet":[{"topic":"x"}]}'):
         assert probe.ask(41, body=body).code == 1
     assert probe.ask(34, body=b"{}").code == 1
+
+
+# -- administrators --
+
+
+def test_offsets_are_reset(probe: Probe, topic: str, group: str) -> None:
+    make_topic(probe, topic)
+    for _ in range(4):
+        probe.publish(topic)
+    assert probe.pull(group, topic, 0).code == 0
+    fields = {"topic": topic, "group": group, "timestamp": 0, "isForce": "true"}
+    assert probe.ask(222, fields).code == 1
+    commit(probe, group, topic, 0, 2)
+
+    def reset(timestamp: int, force: bool) -> str:
+        asked = {**fields, "timestamp": timestamp, "isForce": str(force).lower()}
+        assert probe.ask(222, asked).code == 0
+        return probe.ask(14, {"consumerGroup": group, "topic": topic, "queueId": 0}).fields[
+            "offset"
+        ]
+
+    late = int(time.time() * 1000) + 60_000
+    assert [reset(late, False), reset(-1, False), reset(-1, True)] == ["2", "2", "4"]
+    assert [reset(0, True), reset(late, True), reset(0, False)] == ["0", "4", "0"]
+
+
+def test_a_consumer_that_is_gone_is_not_waited_for(connect: Any, topic: str, group: str) -> None:
+    admin, consumer = connect(), connect()
+    heartbeat(consumer, group, topic)
+    opaque = admin.send(307, {"consumerGroup": group, "clientId": consumer.client_id})
+    consumer.wait_for_command(307)
+    who = {"consumerGroup": group, "clientId": consumer.client_id}
+    for message_id in ("", "x", "0" * 31 + "1"):
+        assert admin.ask(309, {**who, "msgId": message_id}).code == 1
+    consumer.socket.close()
+    assert admin.answer(opaque, 5).code == 207
+
+
+def test_a_consumer_that_does_not_answer(
+    connect: Any, topic: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.1)
+    admin, consumer = connect(), connect()
+    heartbeat(consumer, group, topic)
+    opaque = admin.send(307, {"consumerGroup": group, "clientId": consumer.client_id})
+    asked = consumer.wait_for_command(307)
+    assert admin.answer(opaque).code == 207
+    reply(consumer, asked.opaque, 0, b"late")
+    assert admin.ask(28).code == 0
+    assert admin.unexpected() == []

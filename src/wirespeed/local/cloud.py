@@ -10,6 +10,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +33,6 @@ REGION = "us-east-1"
 APPID = "10001"
 
 _PORTS = ("namesrv", "broker", *HTTP_SERVICES, "console")
-_LOOPBACK = ("127.", "::1", "localhost")
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _NEEDS_EXTRA = "the local {} needs starlette and uvicorn: pip install 'wirespeed[local]'"
@@ -71,8 +71,7 @@ class LocalCloud:
 
     Raises:
         ConfigError: a service or port is unknown, a port is not within 0..65535, a user has no
-            name or no secret, TLS is demanded and has no certificate, or the host is no loopback
-            address and nobody said `public`.
+            name or no secret, or TLS is demanded and has no certificate.
     """
 
     access_key = ACCESS_KEY
@@ -110,10 +109,6 @@ class LocalCloud:
         self._rocketmq_users = dict(rocketmq_users or default_users)
         self._rocketmq_tls = rocketmq_tls
         self._rocketmq_tls_only = rocketmq_tls_only
-        if not public and not host.startswith(_LOOPBACK):
-            raise ConfigError(
-                f"host: {host!r} lets other machines in; public=True allows it, with a secret key"
-            )
         if not all(name and secret for name, secret in self._rocketmq_users.items()):
             raise ConfigError("rocketmq_users: each needs an access key and a secret")
         if rocketmq_tls_only and rocketmq_tls is None:
@@ -147,6 +142,8 @@ class LocalCloud:
             ConfigError: the host's name has no address, or the files of rocketmq_tls are not to
                 be had or no certificate and key.
             ConfigError: another cloud uses the directory, or it holds something else.
+            ConfigError: the host is none that clients reach, or no loopback address and nobody
+                said `public`.
             OSError: a port is taken, the host is no address of this machine, or the directory
                 cannot be written to.
         """
@@ -404,6 +401,14 @@ class LocalCloud:
             thread.join(_STOP_SECONDS)
 
     async def _open(self) -> None:
+        address = ip_address(_address(self._host))
+        if address.is_unspecified:
+            raise ConfigError(f"host: name an address that clients reach, not {self._host!r}")
+        if not self._public and not address.is_loopback:
+            raise ConfigError(
+                f"host: {self._host!r} lets other machines in",
+                hint="say public, and a new secret key is asked of all who come",
+            )
         self._vault = Vault(self._directory)
         if "rocketmq" in self._services:
             await self._open_rocketmq()

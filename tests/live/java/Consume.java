@@ -4,6 +4,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
@@ -14,7 +15,7 @@ import org.apache.rocketmq.common.message.MessageExt;
 public final class Consume {
     public static void main(String[] arguments) throws Exception {
         CountDownLatch missing = new CountDownLatch(Integer.parseInt(arguments[4]));
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(arguments[1]);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(arguments[1], User.hook(), new AllocateMessageQueueAveragely());
         consumer.setNamesrvAddr(arguments[0]);
         consumer.setVipChannelEnabled(false);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);

@@ -9,7 +9,7 @@ public final class Send {
         String topic = arguments[1];
         String tag = arguments[2];
         int count = Integer.parseInt(arguments[3]);
-        DefaultMQProducer producer = new DefaultMQProducer("java-send");
+        DefaultMQProducer producer = new DefaultMQProducer("java-send", User.hook());
         producer.setNamesrvAddr(arguments[0]);
         producer.setVipChannelEnabled(false);
         producer.start();

@@ -36,7 +36,6 @@ REGION = "DefaultRegion"
 DELAY_LEVELS = (1, 5, 10, 30, *(60 * minute for minute in range(1, 11)), 1200, 1800, 3600, 7200)
 """Seconds of delay level 1 and up."""
 
-_MAX_RECONSUME_TIMES = 16
 _LONGEST_TIMER = 3 * 24 * 3600
 _NO_OFFSET = "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"
 _V2_FIELDS = {
@@ -107,7 +106,7 @@ class Broker:
         offsets: where groups are.
     """
 
-    KINDS = ("topic", "message", "offset", "delayed", "half")
+    KINDS = ("topic", "message", "group", "offset", "delayed", "half")
 
     def __init__(
         self,
@@ -158,6 +157,14 @@ class Broker:
             codes.GET_CONNECTIONS: administration.connections,
             codes.RESET_GROUP: administration.reset,
             codes.GET_BROKER_STATUS: administration.status,
+            codes.GET_TOPIC: administration.topic,
+            codes.GET_GROUP: administration.group,
+            codes.GET_GROUPS: administration.groups,
+            codes.GET_PRODUCERS: administration.producers,
+            codes.GET_GROUPS_OF_TOPIC: administration.groups_of_topic,
+            codes.GET_TOPICS_OF_GROUP: administration.topics_of_group,
+            codes.GET_RUNNING_INFO: administration.running_info,
+            codes.CONSUME_DIRECTLY: administration.consume_directly,
         }
 
     def handle(self, request: Request) -> Reply | None:
@@ -186,6 +193,7 @@ class Broker:
             yield topic
             for queue in topic.queues:
                 yield from queue
+        yield from self.clients.things()
         yield from self.offsets.things()
         yield from self._delayed
         yield from self._transactions.things()
@@ -194,13 +202,15 @@ class Broker:
         """Take back what was written down; return what it is now."""
         fields, blob = packed.fields, packed.blob or b""
         if packed.kind == "topic":
-            topic = self.store.restore_topic(**fields)
+            topic = self.store.restore_topic(fields)
             if topic.name.startswith(RETRY_PREFIX):
                 self.clients.known.add(topic.name.removeprefix(RETRY_PREFIX))
             return topic
         if packed.kind == "message":
             message = Stored(record=blob, **fields)
             return message if self.store.restore(message) else None
+        if packed.kind == "group":
+            return self.clients.restore(fields["name"], fields["settings"])
         if packed.kind == "offset":
             offset = Offset(**fields)
             self.offsets.restore(offset)
@@ -299,9 +309,9 @@ class Broker:
         if request.code == codes.SEND_BATCH or request.fields.get("batch") == "true":
             return self._send_batch(draft)
         if topic.name.startswith(RETRY_PREFIX):
-            most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
-            if draft.reconsume_times > most:
-                self._move_to_dead_letters(draft, topic.name.removeprefix(RETRY_PREFIX))
+            group = topic.name.removeprefix(RETRY_PREFIX)
+            if draft.reconsume_times > self._most_reconsume_times(request, group):
+                self._move_to_dead_letters(draft, group)
         draft.properties.update(MSG_REGION=REGION, TRACE_ON="true", CLUSTER=CLUSTER)
         unique_key = draft.properties.setdefault("UNIQ_KEY", secrets.token_hex(16).upper())
         self._check_size(draft)
@@ -315,12 +325,13 @@ class Broker:
     def _choose_queue(request: Request, topic: Topic) -> int:
         queue_id = request.integer("queueId")
         if queue_id < 0:
-            return secrets.randbelow(len(topic.queues))
-        if queue_id >= len(topic.queues):
+            return secrets.randbelow(topic.write_queues)
+        queues = max(topic.read_queues, topic.write_queues)
+        if queue_id >= queues:
             raise Refusal(
                 codes.INVALID_PARAMETER,
                 f"request queueId[{queue_id}] is illegal, topic[{topic.name}] has "
-                f"{len(topic.queues)} queues. Producer: {request.connection.peer[0]}",
+                f"{queues} queues. Producer: {request.connection.peer[0]}",
             )
         return queue_id
 
@@ -393,12 +404,12 @@ class Broker:
             "storeTimestamp": str(self.store.clock.milliseconds()),
         }
 
-        def answered(code: int) -> None:
+        def answered(answer: Reply) -> None:
             place = {"msgId": "", "queueId": "0", "queueOffset": "0"}
-            if code == codes.SUCCESS:
+            if answer.code == codes.SUCCESS:
                 request.connection.reply(request, Reply(fields=place))
             else:
-                remark = f"push reply message to {client_id} fail, it answered {code}"
+                remark = f"push reply message to {client_id} fail, it answered {answer.code}"
                 request.connection.reply(request, Reply(codes.SYSTEM_ERROR, remark, place))
 
         connection.ask(codes.PUSH_REPLY, fields, request.body, answered)
@@ -408,10 +419,14 @@ class Broker:
         draft.queue_id = 0
         draft.properties.pop("DELAY", None)
 
+    def _most_reconsume_times(self, request: Request, group: str) -> int:
+        settings = self.clients.settings_of(group)
+        return request.integer("maxReconsumeTimes", int(settings["retryMaxTimes"]))
+
     def _send_back(self, request: Request) -> Reply:
         group = request.text("group")
         offset, level = request.integer("offset"), request.integer("delayLevel")
-        most = request.integer("maxReconsumeTimes", _MAX_RECONSUME_TIMES)
+        most = self._most_reconsume_times(request, group)
         retry_topic = self.store.create_retry(RETRY_PREFIX + group)
         self.clients.known.add(group)
         stored = self.store.at(offset)

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ... import _native
+from ..journal import Packed
 from . import codes
 from .server import Connection, Refusal, Reply, Request
 from .store import RETRY_PREFIX, Store
 
 _LOCK_SECONDS = 60.0
+GROUP_SETTINGS: dict[str, Any] = {
+    "consumeEnable": True,
+    "consumeFromMinEnable": True,
+    "consumeBroadcastEnable": True,
+    "consumeMessageOrderly": False,
+    "retryQueueNums": 1,
+    "retryMaxTimes": 16,
+    "brokerId": 0,
+    "whichBrokerWhenConsumeSlowly": 1,
+    "notifyConsumerIdsChangedEnable": True,
+    "groupSysFlag": 0,
+    "consumeTimeoutMinute": 15,
+    "attributes": {},
+}
 
 
 @dataclass(slots=True)
@@ -44,10 +60,26 @@ class Group:
     Attributes:
         members: client id of each connection.
         subscriptions: by topic.
+        consume_type, model, start: how its members consume, as the last one said.
     """
 
     members: dict[Connection, str] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    consume_type: str = ""
+    model: str = ""
+    start: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class GroupSettings:
+    """What an administrator has set for a group."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def pack(self) -> Packed:
+        """Return it as it is written down."""
+        return Packed("group", {"name": self.name, "settings": self.settings})
 
 
 class Clients:
@@ -65,6 +97,7 @@ class Clients:
     def __init__(self, store: Store) -> None:
         self.groups: dict[str, Group] = {}
         self.known: set[str] = set()
+        self._settings: dict[str, GroupSettings] = {}
         self.producers: dict[str, dict[Connection, str]] = {}
         self._store = store
         self._locks: dict[tuple[str, str, str, int], tuple[str, float]] = {}
@@ -72,6 +105,7 @@ class Clients:
     def reset(self) -> None:
         """Forget locks and groups without members; make the retry topics of the others again."""
         self._locks.clear()
+        self._settings.clear()
         self.known = set(self.groups)
         for name in self.groups:
             self._store.create_retry(RETRY_PREFIX + name)
@@ -94,9 +128,12 @@ class Clients:
             group = self.groups.setdefault(name, Group())
             changed = group.members.get(request.connection) != client_id
             group.members[request.connection] = client_id
+            group.consume_type = str(consumer.get("consumeType") or "")
+            group.model = str(consumer.get("messageModel") or "")
+            group.start = str(consumer.get("consumeFromWhere") or "")
             if not body.get("withoutSub"):
                 changed |= _subscribe(group, _dicts(consumer.get("subscriptionDataSet")))
-            if changed:
+            if changed and self.settings_of(name)["notifyConsumerIdsChangedEnable"]:
                 self._notify(name)
         return Reply(fields={"IS_SUPPORT_HEART_BEAT_V2": "true", "IS_SUB_CHANGE": "true"})
 
@@ -104,11 +141,42 @@ class Clients:
         """A group of a client leaves (35)."""
         request.text("clientID")
         name = request.fields.get("consumerGroup", "")
-        self._leave(name, request.connection)
+        told = self.settings_of(name)["notifyConsumerIdsChangedEnable"]
+        self._leave(name, request.connection, told=told)
         self.producers.get(request.fields.get("producerGroup", ""), {}).pop(
             request.connection, None
         )
         return Reply()
+
+    def settings_of(self, group: str) -> dict[str, Any]:
+        """Return what holds for a group, in the form of code 200."""
+        return {"groupName": group, **GROUP_SETTINGS, **self._set_of(group)}
+
+    def _set_of(self, group: str) -> dict[str, Any]:
+        kept = self._settings.get(group)
+        return {} if kept is None else kept.settings
+
+    def set(self, group: str, settings: dict[str, Any]) -> None:
+        """Take what an administrator sets for a group."""
+        kept = self._settings.setdefault(group, GroupSettings(group, {}))
+        kept.settings = settings
+        self._store.journal.save(kept)
+
+    def unset(self, group: str) -> None:
+        """Forget what was set for a group."""
+        kept = self._settings.pop(group, None)
+        if kept is not None:
+            self._store.journal.drop(kept)
+
+    def things(self) -> Iterator[GroupSettings]:
+        """Yield what it keeps."""
+        yield from self._settings.values()
+
+    def restore(self, group: str, settings: dict[str, Any]) -> GroupSettings:
+        """Take back what was written down."""
+        kept = self._settings[group] = GroupSettings(group, settings)
+        self.known.add(group)
+        return kept
 
     def producer(self, client_id: str) -> Connection | None:
         """Return the connection of a client that produces."""
@@ -121,17 +189,17 @@ class Clients:
     def lost(self, connection: Connection) -> None:
         """A client is gone, and with it its membership in every group."""
         for name in list(self.groups):
-            self._leave(name, connection)
+            self._leave(name, connection, told=True)
         for connections in self.producers.values():
             connections.pop(connection, None)
 
-    def _leave(self, name: str, connection: Connection) -> None:
+    def _leave(self, name: str, connection: Connection, *, told: bool) -> None:
         group = self.groups.get(name)
         if group is None or group.members.pop(connection, None) is None:
             return
-        if group.members:
+        if group.members and told:
             self._notify(name)
-        else:
+        if not group.members:
             del self.groups[name]
 
     def _notify(self, name: str) -> None:

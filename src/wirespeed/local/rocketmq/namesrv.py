@@ -39,11 +39,14 @@ class NameServer:
             return self._route(request)
         if request.code == codes.GET_CLUSTER:
             return self._cluster()
-        if request.code == codes.GET_TOPICS:
+        if request.code in (codes.GET_TOPICS, codes.GET_TOPICS_OF_CLUSTER):
             names = sorted({DEFAULT_TOPIC, *self._store.topics})
             return Reply(body=json.dumps({"topicList": names}).encode())
-        if request.code == codes.FORGET_TOPIC:
+        if request.code in (codes.FORGET_TOPIC, codes.DELETE_SETTING):
             return Reply()
+        if request.code == codes.GET_SETTING:
+            space, key = request.text("namespace"), request.text("key")
+            raise Refusal(codes.QUERY_NOT_FOUND, f"No config item, Namespace: {space} Key: {key}")
         raise Refusal(codes.NOT_SUPPORTED, f" request type {request.code} not supported")
 
     def _cluster(self) -> Reply:
@@ -62,12 +65,13 @@ class NameServer:
         name = request.text("topic")
         topic = self._store.topics.get(name)
         if topic is not None:
-            queues, perm = len(topic.queues), topic.perm
+            reads, writes, perm = topic.read_queues, topic.write_queues, topic.perm
         elif name == DEFAULT_TOPIC:
-            queues, perm = _DEFAULT_TOPIC_QUEUES, _DEFAULT_TOPIC_PERM
+            reads = writes = _DEFAULT_TOPIC_QUEUES
+            perm = _DEFAULT_TOPIC_PERM
         else:
-            queues = perm = 0
-        if not queues or not self.broker_address:
+            reads = writes = perm = 0
+        if not reads or not self.broker_address:
             raise Refusal(
                 codes.TOPIC_NOT_EXIST,
                 f"No topic route info in name server for the topic: {name}\nSee "
@@ -87,9 +91,9 @@ class NameServer:
                 {
                     "brokerName": BROKER_NAME,
                     "perm": perm,
-                    "readQueueNums": queues,
+                    "readQueueNums": reads,
                     "topicSysFlag": 0,
-                    "writeQueueNums": queues,
+                    "writeQueueNums": writes,
                 }
             ],
         }

@@ -9,11 +9,12 @@ from . import codes
 from .clients import Clients, Subscription
 from .offsets import Offsets
 from .server import Connection, Refusal, Reply, Request
-from .store import Store, Stored
+from .store import Store, Stored, Topic
 
 _COMMIT = 0x1
 _SUSPEND = 0x2
 _SUBSCRIPTION = 0x4
+_READ = 4
 _BATCH_LIMIT = 32
 _BYTES_LIMIT = 4 * 1024 * 1024
 _SCAN_LIMIT = 800
@@ -73,11 +74,12 @@ class Pulls:
                 f"topic[{topic}] not exist, apply first please! See "
                 "https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.",
             )
-        if not 0 <= queue_id < len(found.queues):
+        self._check_permission(group, found)
+        if not 0 <= queue_id < found.read_queues:
             raise Refusal(
                 codes.INVALID_PARAMETER,
                 f"queueId[{queue_id}] is illegal, topic:[{topic}] "
-                f"topicConfig.readQueueNums:[{len(found.queues)}] "
+                f"topicConfig.readQueueNums:[{found.read_queues}] "
                 f"consumer:[{request.connection.peer[0]}]",
             )
         if flags & _SUBSCRIPTION:
@@ -89,6 +91,7 @@ class Pulls:
                 )
             subscription = Subscription.parse(request.fields.get("subscription", ""))
         else:
+            self._check_broadcast(group)
             subscription = self._clients.subscription(request, group, topic)
         if flags & _COMMIT:
             self._offsets[group, topic, queue_id] = commit
@@ -98,6 +101,18 @@ class Pulls:
             self._hold(request, key, offset, subscription, suspend / 1000)
             return None
         return reply
+
+    def _check_permission(self, group: str, topic: Topic) -> None:
+        if not self._clients.settings_of(group)["consumeEnable"]:
+            raise _forbidden(f"subscription group no permission, {group}", 2)
+        if not topic.perm & _READ:
+            raise _forbidden(f"the topic[{topic.name}] pulling message is forbidden", 3)
+
+    def _check_broadcast(self, group: str) -> None:
+        settings = self._clients.settings_of(group)
+        members = self._clients.groups.get(group)
+        if members and members.model == "BROADCASTING" and not settings["consumeBroadcastEnable"]:
+            raise _forbidden(f"the consumer group[{group}] can not consume by broadcast way", 4)
 
     def arrived(self, topic: str, queue_id: int) -> None:
         """Tell that a message came; those who wait for it are answered in the loop's next round,
@@ -188,6 +203,10 @@ class Pulls:
         if not records:
             return _reply(codes.PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE", position, len(queue))
         return _reply(codes.SUCCESS, "FOUND", position, len(queue), b"".join(records))
+
+
+def _forbidden(remark: str, kind: int) -> Refusal:
+    return Refusal(codes.NO_PERMISSION, remark, {"forbiddenType": str(kind)})
 
 
 def _matches(message: Stored, subscription: Subscription) -> bool:

@@ -108,6 +108,7 @@ class Reply:
 
 
 _ACCEPT_SECONDS = 0.01
+_ANSWER_SECONDS = 10.0
 
 Handler = Callable[[Request], "Reply | None"]
 
@@ -125,7 +126,7 @@ class Connection(asyncio.BufferedProtocol):
         self.language = self.version = 0
         self._server = server
         self._splitter = _native.FrameSplitter()
-        self._asked: dict[int, Callable[[int], None]] = {}
+        self._asked: dict[int, tuple[Callable[[Reply], None], asyncio.TimerHandle]] = {}
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,9 +140,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Leave the server."""
         self._transport = None
-        asked, self._asked = self._asked, {}
-        for answered in asked.values():
-            answered(codes.SYSTEM_ERROR)
+        for opaque in list(self._asked):
+            self._answered(opaque, Reply(codes.CONSUME_TIMEOUT, "the client is gone"))
         self._server.connections.discard(self)
         self._server.on_lost(self)
 
@@ -161,11 +161,9 @@ class Connection(asyncio.BufferedProtocol):
             _LOG.info("closing %s:%d: %s", *self.peer, error)
             self.close()
             return
-        for code, language, version, opaque, flag, _remark, fields, body in frames:
+        for code, language, version, opaque, flag, remark, fields, body in frames:
             if flag & _REPLY_FLAG:
-                answered = self._asked.pop(opaque, None)
-                if answered is not None:
-                    answered(code)
+                self._answered(opaque, Reply(code, remark, fields, body))
                 continue
             self.language, self.version = language, version
             oneway = bool(flag & _ONEWAY_FLAG)
@@ -243,12 +241,22 @@ class Connection(asyncio.BufferedProtocol):
         self._send(code, self._server.next_opaque(), _ONEWAY_FLAG, fields, body, None)
 
     def ask(
-        self, code: int, fields: dict[str, str], body: bytes, answered: Callable[[int], None]
+        self, code: int, fields: dict[str, str], body: bytes, answered: Callable[[Reply], None]
     ) -> None:
-        """Send a command and have `answered` called with the code of the client's answer."""
+        """Send a command and have `answered` called with the client's answer, or with code 207
+        when it is gone or did not answer in 10 seconds."""
         opaque = self._server.next_opaque()
-        self._asked[opaque] = answered
+        late = Reply(codes.CONSUME_TIMEOUT, "the client did not answer in time")
+        timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._answered, opaque, late)
+        self._asked[opaque] = (answered, timer)
         self._send(code, opaque, 0, fields, body, None)
+
+    def _answered(self, opaque: int, reply: Reply) -> None:
+        asked = self._asked.pop(opaque, None)
+        if asked is not None:
+            answered, timer = asked
+            timer.cancel()
+            answered(reply)
 
     def _send(
         self,

@@ -135,16 +135,26 @@ class Topic:
         name: the topic's name.
         queues: the messages of each queue, the oldest first.
         perm: 4 read, 2 write, 1 inherit.
+        read_queues, write_queues: how many of them may be read and written, from the first;
+            all where 0 is given.
+        attributes: what administrators noted, such as message.type.
     """
 
     name: str
     queues: list[list[Stored]]
     perm: int = PERM_READ_WRITE
+    read_queues: int = 0
+    write_queues: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.read_queues = self.read_queues or len(self.queues)
+        self.write_queues = self.write_queues or len(self.queues)
 
     def pack(self) -> Packed:
         """Return it as it is written down, but for its messages."""
-        fields = {"name": self.name, "queues": len(self.queues), "perm": self.perm}
-        return Packed("topic", fields)
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return Packed("topic", {**fields, "queues": len(self.queues)})
 
 
 @dataclass(slots=True)
@@ -192,11 +202,13 @@ class Store:
             del self._by_offset[message.physical_offset]
             self.journal.drop(message)
 
-    def restore_topic(self, name: str, queues: int, perm: int) -> Topic:
+    def restore_topic(self, fields: dict[str, Any]) -> Topic:
         """Take a topic back that was written down."""
-        topic = self.create(name, queues)
-        topic.perm = perm
+        queues = fields["queues"]
+        topic = self.create(fields["name"], queues)
         topic.queues += [[] for _ in range(queues - len(topic.queues))]
+        for name in ("perm", "read_queues", "write_queues", "attributes"):
+            setattr(topic, name, fields[name])
         return topic
 
     def restore(self, message: Stored) -> bool:

@@ -90,15 +90,12 @@ class _Encrypted(asyncio.Transport):
         self._transport = transport
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._agreed = False
 
     def received(self, data: bytes, connection: Connection) -> None:
         """Take bytes of the client, and give what they say to the connection."""
         self._incoming.write(data)
         try:
-            if not self._agreed:
-                self._session.do_handshake()
-                self._agreed = True
+            # The first read shakes hands.
             while plain := self._session.read(65536):
                 _feed(connection, self._transport, plain)
             self._transport.close()
