@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .refusal import Refusal, no_queue
+from .refusal import Refusal, bad_value, no_queue
 
 ACCOUNT = "000000000000"
 SENDER = "AIDALOCALUSER"
@@ -30,6 +30,14 @@ DEFAULTS = {
     "ReceiveMessageWaitTimeSeconds": "0",
     "VisibilityTimeout": "30",
 }
+FIFO_DEFAULTS = {
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "queue",
+    "FifoQueue": "true",
+    "FifoThroughputLimit": "perQueue",
+}
+LONGEST_HIDDEN = 43_200
+"""Seconds for which a message that was received may stay hidden in all."""
 
 Attributes = Mapping[str, Mapping[str, str]]
 
@@ -67,6 +75,7 @@ class StoredMessage:
     group: str = ""
     receives: int = 0
     first_received: float = 0.0
+    received: float = 0.0
     visible_at: float = 0.0
     handle: str = ""
     in_flight: bool = False
@@ -113,6 +122,11 @@ class Queue:
     def is_fifo(self) -> bool:
         """Whether it keeps the order."""
         return self.name.endswith(".fifo")
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """The attributes it has where its creator set none."""
+        return {**DEFAULTS, **FIFO_DEFAULTS} if self.is_fifo else DEFAULTS
 
     def number(self, name: str) -> int:
         """Return an attribute that is a number."""
@@ -186,6 +200,7 @@ class Queue:
         message.in_flight = True
         message.receives += 1
         message.first_received = message.first_received or now
+        message.received = now
         message.visible_at = now + seconds
         message.handle = secrets.token_urlsafe(48)
         self._handles[message.handle] = message
@@ -218,9 +233,7 @@ class Queue:
     def _held(self, handle: str) -> StoredMessage:
         found = self._handles.get(handle)
         if found is None:
-            raise Refusal(
-                "ReceiptHandleIsInvalid", "The input receipt handle is not a valid receipt handle."
-            )
+            raise Refusal("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
         return found
 
     def delete(self, handle: str, now: float) -> None:
@@ -239,6 +252,13 @@ class Queue:
         message = self._held(handle)
         if message.gone or message.handle != handle or message.visible_at <= now:
             raise Refusal("MessageNotInflight", "The message referred to is not in flight.")
+        if now + seconds > message.received + LONGEST_HIDDEN:
+            raise bad_value(
+                "VisibilityTimeout",
+                f"Total VisibilityTimeout for the message is beyond the limit [{LONGEST_HIDDEN} "
+                "seconds]",
+                seconds,
+            )
         message.visible_at = now + seconds
         if seconds == 0:
             message.in_flight = False
