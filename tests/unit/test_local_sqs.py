@@ -302,6 +302,17 @@ def test_what_the_face_refuses(actions: Actions) -> None:
         ("RemovePermission", {**there, "Label": "none"}, "InvalidParameterValue"),
         (
             "SendMessage",
+            {**there, "MessageBody": "x", "MessageGroupId": "a b"},
+            "InvalidParameterValue",
+        ),
+        (
+            "SendMessage",
+            {**there, "MessageBody": "x", "MessageGroupId": "g" * 129},
+            "InvalidParameterValue",
+        ),
+        ("ListMessageMoveTasks", {"SourceArn": "arn:none"}, "ResourceNotFoundException"),
+        (
+            "SendMessage",
             {**there, "MessageBody": "x", "MessageDeduplicationId": "d"},
             "InvalidParameterValue",
         ),
@@ -408,6 +419,69 @@ def test_what_a_queue_says_of_itself(actions: Actions) -> None:
     assert written["Statement"][0]["Action"] == "SQS:*"
 
 
+def test_messages_are_moved_at_a_rate(actions: Actions) -> None:
+    async def main() -> None:
+        async def ask(action: str, **fields: Any) -> dict[str, Any]:
+            return await actions.run(action, fields)
+
+        for name in ("from", "to"):
+            await ask("CreateQueue", QueueName=name)
+        source, target = (f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in ("from", "to"))
+        for number in range(5):
+            await ask("SendMessage", QueueUrl="http://h/0/from", MessageBody=str(number))
+        start = {"SourceArn": source, "DestinationArn": target, "MaxNumberOfMessagesPerSecond": 2}
+        handle = (await ask("StartMessageMoveTask", **start))["TaskHandle"]
+        with pytest.raises(Refusal, match="already running") as caught:
+            await ask("StartMessageMoveTask", **start)
+        assert caught.value.code == "UnsupportedOperation"
+        (task,) = (await ask("ListMessageMoveTasks", SourceArn=source))["Results"]
+        assert (task["Status"], task["TaskHandle"]) == ("RUNNING", handle)
+        assert task["ApproximateNumberOfMessagesMoved"] == 2
+        assert task["ApproximateNumberOfMessagesToMove"] == 5
+        await asyncio.sleep(1.2)
+        reply = await ask("CancelMessageMoveTask", TaskHandle=handle)
+        assert reply == {"ApproximateNumberOfMessagesMoved": 4}
+        with pytest.raises(Refusal, match="not valid or does not exist"):
+            await ask("CancelMessageMoveTask", TaskHandle=handle)
+        await asyncio.sleep(1.1)
+        assert len(actions._state.queues["to"].messages) == 4, "a cancelled task goes on"
+        await ask("StartMessageMoveTask", SourceArn=source, DestinationArn=target)
+        done, cancelled = (await ask("ListMessageMoveTasks", SourceArn=source, MaxResults=10))[
+            "Results"
+        ]
+        assert (done["Status"], cancelled["Status"]) == ("COMPLETED", "CANCELLED")
+        assert "TaskHandle" not in done and "TaskHandle" not in cancelled
+        assert len(actions._state.queues["to"].messages) == 5
+
+    asyncio.run(main())
+
+
+def test_a_fifo_queue_delays_all_its_messages(actions: Actions) -> None:
+    clock = actions._state.now
+    assert isinstance(clock, Clock)
+    given = {"FifoQueue": "true", "DelaySeconds": "5"}
+    url = run(actions, "CreateQueue", QueueName="q.fifo", Attributes=given)["QueueUrl"]
+    message = {"MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    run(actions, "SendMessage", QueueUrl=url, DelaySeconds=0, **message)
+    assert run(actions, "ReceiveMessage", QueueUrl=url) == {}
+    clock.now += 5
+    assert run(actions, "ReceiveMessage", QueueUrl=url)["Messages"]
+
+
+def test_a_trace_may_come_in_a_header(actions: Actions) -> None:
+    url = run(actions, "CreateQueue", QueueName="q")["QueueUrl"]
+    actions.trace = "Root=1-header"
+    own = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-own"}}
+    run(actions, "SendMessage", QueueUrl=url, MessageBody="a")
+    run(actions, "SendMessage", QueueUrl=url, MessageBody="b", MessageSystemAttributes=own)
+    reply = run(
+        actions, "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10,
+        MessageSystemAttributeNames=["AWSTraceHeader"],
+    )  # fmt: skip
+    traces = {each["Body"]: each["Attributes"]["AWSTraceHeader"] for each in reply["Messages"]}
+    assert traces == {"a": "Root=1-header", "b": "Root=1-own"}
+
+
 def test_a_message_is_hidden_for_twelve_hours_in_all(actions: Actions) -> None:
     clock = actions._state.now
     assert isinstance(clock, Clock)
@@ -490,6 +564,7 @@ def ask(endpoint: str, path: str = "/", **fields: str) -> xml.Element:
     headers = {
         "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
         "X-Amz-Date": stamp,
+        "X-Amzn-Trace-Id": "Root=1-header",
         "Authorization": signature,
     }
     request = urllib.request.Request(endpoint + path, body, headers)
@@ -545,3 +620,11 @@ def test_the_query_protocol(endpoint: str) -> None:
     reply = ask(endpoint, path, Action="PurgeQueue")
     assert reply.findtext("Error/Code") == "AWS.SimpleQueueService.NonExistentQueue"
     assert ask(endpoint).findtext("Error/Code") == "MissingAction"
+
+
+def test_the_trace_of_a_request_is_its_message_s(endpoint: str) -> None:
+    url = ask(endpoint, Action="CreateQueue", QueueName="traced")
+    path = urllib.parse.urlsplit(str(texts(url, "QueueUrl")[0])).path
+    ask(endpoint, path, Action="SendMessage", MessageBody="x")
+    reply = ask(endpoint, path, Action="ReceiveMessage", **{"AttributeName.1": "AWSTraceHeader"})
+    assert texts(reply, "Value") == ["Root=1-header"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -31,7 +32,10 @@ BATCH_LIMIT = 10
 PAGE_LIMIT = 1000
 TAG_LIMIT = 50
 PERMISSION_LIMIT = 7
+MOVE_RATE_LIMIT = 500
+_FIFO_ID = re.compile(r"[!-~]{1,128}")
 _NOT_FOR_IT = "The request include parameter that is not valid for this queue type."
+_BAD_ID = "It can only include alphanumeric and punctuation characters. 1 to 128 in length."
 _SHARED = frozenset(
     {
         "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl",
@@ -102,6 +106,8 @@ class Actions:
             "TagQueue": self._tag,
             "UntagQueue": self._untag,
         }
+        self.trace = ""
+        """The X-Amzn-Trace-Id of the request under way; set by each request."""
         self.base_url = ""
         """What queue URLs begin with; set by each request from its Host header."""
 
@@ -348,8 +354,14 @@ class Actions:
         group, deduplication_id = fields.get("MessageGroupId"), fields.get("MessageDeduplicationId")
         system = {"SenderId": SENDER, "SentTimestamp": str(int(now * 1000))}
         trace = (fields.get("MessageSystemAttributes") or {}).get("AWSTraceHeader")
-        if trace:
-            system["AWSTraceHeader"] = str(trace.get("StringValue", ""))
+        if trace or self.trace:
+            system["AWSTraceHeader"] = str(trace.get("StringValue", "")) if trace else self.trace
+        for name, value in (
+            ("MessageGroupId", group),
+            ("MessageDeduplicationId", deduplication_id),
+        ):
+            if value and not _FIFO_ID.fullmatch(str(value)):
+                raise bad_value(name, _BAD_ID, value)
         reply: Fields = {"MD5OfMessageBody": body_digest(body)}
         if attributes:
             reply["MD5OfMessageAttributes"] = attributes_digest(attributes)
@@ -378,7 +390,8 @@ class Actions:
         if group:
             system["MessageGroupId"] = str(group)
         message = StoredMessage(body, attributes, system, now, size, group=str(group or ""))
-        wait = queue.number("DelaySeconds") if delay is None else delay
+        # A message of a FIFO queue has no delay of its own, not even none.
+        wait = queue.number("DelaySeconds") if delay is None or queue.is_fifo else delay
         sequence = queue.put(message, now, wait)
         reply["MessageId"] = message.message_id
         if sequence:
@@ -474,43 +487,90 @@ class Actions:
     # ---- redrive ----
 
     def _start_move(self, fields: Fields) -> Fields:
-        source = self._state.by_arn(text(fields, "SourceArn"))
-        if source is None:
-            raise Refusal("ResourceNotFoundException", "The source queue does not exist.", 404)
+        source = self._source(fields)
         wanted = str(fields.get("DestinationArn") or "")
         if wanted and self._state.by_arn(wanted) is None:
             raise Refusal("ResourceNotFoundException", "The destination does not exist.", 404)
+        rate = number(fields, "MaxNumberOfMessagesPerSecond", 1, MOVE_RATE_LIMIT)
+        for task in self._state.move_tasks:
+            if task["SourceArn"] == source.arn and task["Status"] == "RUNNING":
+                raise Refusal(
+                    "UnsupportedOperation",
+                    f'A message move task is already running on queue "{source.name}"',
+                )
+        task = {
+            "TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode(),
+            "Status": "RUNNING",
+            "SourceArn": source.arn,
+            "ApproximateNumberOfMessagesMoved": 0,
+            "ApproximateNumberOfMessagesToMove": sum(
+                not message.in_flight for message in source.messages.values()
+            ),
+            "StartedTimestamp": int(self._state.now() * 1000),
+        }
+        if wanted:
+            task["DestinationArn"] = wanted
+        if rate is not None:
+            task["MaxNumberOfMessagesPerSecond"] = rate
+        self._state.move_tasks.insert(0, task)
+        handle = task["TaskHandle"]
+        self._move(source, task)
+        return {"TaskHandle": handle}
+
+    def _source(self, fields: Fields) -> Queue:
+        source = self._state.by_arn(text(fields, "SourceArn"))
+        if source is None:
+            raise Refusal(
+                "ResourceNotFoundException",
+                "The resource that you specified for the SourceArn parameter doesn't exist.",
+                404,
+            )
+        return source
+
+    def _move(self, source: Queue, task: Fields) -> None:
+        """Move what a second allows, and go on in a second where there may be more."""
+        there = task in self._state.move_tasks and self._state.by_arn(source.arn) is source
+        if not there or task["Status"] != "RUNNING":
+            return
+        rate = task.get("MaxNumberOfMessagesPerSecond")
         now = self._state.now()
-        waiting = [message for message in source.messages.values() if not message.in_flight]
         moved = 0
-        for message in waiting:
-            target = self._state.by_arn(wanted or message.source_arn)
-            if target is None:
+        for message in list(source.messages.values()):
+            target = self._state.by_arn(task.get("DestinationArn") or message.source_arn)
+            if message.in_flight or target is None:
                 continue
+            if moved == rate:
+                asyncio.get_running_loop().call_later(1, self._move, source, task)
+                break
             source.remove(message)
             message.system.pop("DeadLetterQueueSourceArn", None)
             target.put(message, now)
             moved += 1
-        task: Fields = {
-            "Status": "COMPLETED",
-            "SourceArn": source.arn,
-            "ApproximateNumberOfMessagesMoved": moved,
-            "ApproximateNumberOfMessagesToMove": len(waiting),
-            "StartedTimestamp": int(now * 1000),
-        }
-        if wanted:
-            task["DestinationArn"] = wanted
-        self._state.move_tasks.insert(0, task)
-        return {"TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode()}
+        else:
+            task["Status"] = "COMPLETED"
+            # The service names a task only while it can be cancelled.
+            del task["TaskHandle"]
+        task["ApproximateNumberOfMessagesMoved"] += moved
 
     def _list_moves(self, fields: Fields) -> Fields:
-        arn = text(fields, "SourceArn")
+        arn = self._source(fields).arn
         count = number(fields, "MaxResults", 1, 10) or 1
-        return {"Results": [t for t in self._state.move_tasks if t["SourceArn"] == arn][:count]}
+        found = [task for task in self._state.move_tasks if task["SourceArn"] == arn]
+        return {"Results": [dict(task) for task in found[:count]]}
 
     def _cancel_move(self, fields: Fields) -> Fields:
-        text(fields, "TaskHandle")
-        raise Refusal("ResourceNotFoundException", "The task does not run any more.", 404)
+        handle = text(fields, "TaskHandle")
+        for task in self._state.move_tasks:
+            if task.get("TaskHandle") == handle:
+                task["Status"] = "CANCELLED"
+                del task["TaskHandle"]
+                moved = task["ApproximateNumberOfMessagesMoved"]
+                return {"ApproximateNumberOfMessagesMoved": moved}
+        raise Refusal(
+            "ResourceNotFoundException",
+            f'The task handle "{handle}" is not valid or does not exist',
+            404,
+        )
 
 
 def text(fields: Fields, name: str) -> str:
