@@ -1,4 +1,4 @@
-"""The Java client on the local name server and broker."""
+"""The Java client, and the C++ one, on the local name server and broker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.fault.test_http_certificates import issue
-from tests.live.cluster import Cluster
+from tests.live.cluster import Cluster, version_asked
 from tests.live.collector import Collector, eventually
 from wirespeed.local import LocalCloud
 from wirespeed.rocketmq import Admin, Producer, PushConsumer, StartFrom
@@ -170,3 +170,26 @@ def test_mqadmin(rocketmq_cluster: Cluster, cloud: LocalCloud, tmp_path: Path) -
     for (command, wanted), text in zip(expected, printed, strict=True):
         for each in wanted:
             assert each in text, f"{command}: {text}"
+
+
+TOUR = {
+    "commit": "transaction SEND_OK",
+    "rollback": "transaction SEND_OK",
+    "ask-commit": "transaction SEND_OK",
+    "ask-rollback": "transaction SEND_OK",
+    "pulled": str(list(range(20))),
+    "delayed": "[level, timer] early []",
+    "ordered": str([list(range(key, 40, 4)) for key in range(4)]),
+    "asked": "re: hello",
+    "transactions": "true [ask-commit, commit]",
+}
+
+
+@pytest.mark.skipif(version_asked().startswith("4."), reason="the peer is written for 5.x")
+@pytest.mark.parametrize("broker", ["local", "real"])
+def test_java_s_tour_finds_no_difference(
+    rocketmq_cluster: Cluster, cloud: LocalCloud, broker: str
+) -> None:
+    namesrv = cloud.namesrv if broker == "local" else rocketmq_cluster.namesrv
+    seen = rocketmq_cluster.run_peer("Tour", namesrv, f"tour-{os.getpid()}", timeout=150)
+    assert {str(row["kind"]): row["seen"] for row in seen} == TOUR

@@ -220,6 +220,12 @@ def test_what_the_face_refuses(actions: Actions) -> None:
     url = run(actions, "CreateQueue", QueueName="q")["QueueUrl"]
     fifo = run(actions, "CreateQueue", QueueName="f.fifo", Attributes={"FifoQueue": "true"})
     there = {"QueueUrl": url}
+    shared = {**there, "Label": "l", "AWSAccountIds": ["1"], "Actions": ["SendMessage"]}
+
+    def dead_letters(name: str) -> dict[str, str]:
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+        return {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})}
+
     for action, fields, code in [
         ("Nonsense", {}, "InvalidAction"),
         ("CreateQueue", {}, "MissingParameter"),
@@ -279,6 +285,47 @@ def test_what_the_face_refuses(actions: Actions) -> None:
         ("DeleteMessage", {**there, "ReceiptHandle": "h"}, "ReceiptHandleIsInvalid"),
         ("GetQueueAttributes", {**there, "AttributeNames": ["Odd"]}, "InvalidAttributeName"),
         ("ListQueues", {"NextToken": "a"}, "InvalidParameterValue"),
+        ("CreateQueue", {"QueueName": ""}, "InvalidParameterValue"),
+        (
+            "CreateQueue",
+            {"QueueName": "r", "tags": {str(n): "" for n in range(51)}},
+            "InvalidParameterValue",
+        ),
+        ("TagQueue", {**there, "Tags": {}}, "MissingParameter"),
+        ("TagQueue", {**there, "Tags": {str(n): "" for n in range(51)}}, "InvalidParameterValue"),
+        ("UntagQueue", {**there, "TagKeys": []}, "InvalidParameterValue"),
+        ("UntagQueue", {**there, "TagKeys": ["x" * 129]}, "InvalidParameterValue"),
+        ("AddPermission", {**shared, "Actions": []}, "MissingParameter"),
+        ("AddPermission", {**shared, "Actions": ["RemovePermission"]}, "InvalidParameterValue"),
+        ("AddPermission", {**shared, "Actions": ["SendMessage"] * 8}, "OverLimit"),
+        ("AddPermission", {**shared, "AWSAccountIds": []}, "InvalidParameterValue"),
+        ("RemovePermission", {**there, "Label": "none"}, "InvalidParameterValue"),
+        (
+            "SendMessage",
+            {**there, "MessageBody": "x", "MessageGroupId": "a b"},
+            "InvalidParameterValue",
+        ),
+        (
+            "SendMessage",
+            {**there, "MessageBody": "x", "MessageGroupId": "g" * 129},
+            "InvalidParameterValue",
+        ),
+        ("ListMessageMoveTasks", {"SourceArn": "arn:none"}, "ResourceNotFoundException"),
+        (
+            "SendMessage",
+            {**there, "MessageBody": "x", "MessageDeduplicationId": "d"},
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateQueue",
+            {"QueueName": "s", "Attributes": dead_letters("f.fifo")},
+            "InvalidParameterValue",
+        ),
+        (
+            "CreateQueue",
+            {"QueueName": "s.fifo", "Attributes": {"FifoQueue": "true", **dead_letters("q")}},
+            "InvalidParameterValue",
+        ),
         ("StartMessageMoveTask", {"SourceArn": "arn:none"}, "ResourceNotFoundException"),
     ]:
         assert refusal(actions, action, fields) == code, (action, fields)
@@ -308,6 +355,145 @@ def test_time_passes(actions: Actions) -> None:
     assert run(actions, "ReceiveMessage", QueueUrl=url) == {}
     run(actions, "PurgeQueue", QueueUrl=url)
     assert refusal(actions, "PurgeQueue", {"QueueUrl": url}) == "PurgeQueueInProgress"
+
+
+def message_of(actions: Actions, action: str, fields: dict[str, Any]) -> str:
+    """Return the text with which an action is refused."""
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(actions.run(action, fields))
+    return caught.value.message
+
+
+def test_refusals_are_worded_as_the_service_has_them(actions: Actions) -> None:
+    there = {"QueueUrl": run(actions, "CreateQueue", QueueName="q")["QueueUrl"]}
+    fifo = run(actions, "CreateQueue", QueueName="f.fifo", Attributes={"FifoQueue": "true"})
+
+    def batch(*ids: str) -> dict[str, Any]:
+        return {**there, "Entries": [{"Id": each, "MessageBody": "x"} for each in ids]}
+
+    def attribute(name: str, **value: str) -> dict[str, Any]:
+        return {**there, "MessageBody": "x", "MessageAttributes": {name: value}}
+
+    for action, fields, words in [
+        ("SendMessageBatch", batch(), "There should be at least one SendMessageBatchRequestEntry"),
+        ("DeleteMessageBatch", batch(), "at least one DeleteMessageBatchRequestEntry"),
+        ("SendMessageBatch", batch("a", "b", "b", "a"), "Id b repeated."),
+        ("SendMessageBatch", batch(""), "A batch entry id can only contain"),
+        ("SendMessage", {**there, "MessageBody": "x" * 1_048_577}, "One or more parameters are"),
+        ("SendMessage", {**fifo, "MessageBody": "x", "MessageGroupId": "g", "DelaySeconds": 5},
+         "Value 5 for parameter DelaySeconds is invalid. Reason: The request include"),
+        ("SendMessage", attribute("ö", DataType="String", StringValue="x"),
+         "The message attribute name 'ö' is invalid."),
+        ("SendMessage", attribute("a", DataType="Text", StringValue="x"), "supported type pref"),
+        ("SendMessage", attribute("a", DataType="String", StringValue=""), "attribute value"),
+        ("SendMessage", attribute("a", StringValue="x"), "must contain non-empty message attri"),
+        ("ReceiveMessage", {**there, "MaxNumberOfMessages": 11}, "Value 11 for parameter"),
+    ]:  # fmt: skip
+        assert words in message_of(actions, action, fields), (action, fields)
+
+
+def test_what_a_queue_says_of_itself(actions: Actions) -> None:
+    def told(url: str) -> dict[str, str]:
+        reply = run(actions, "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])
+        found: dict[str, str] = reply["Attributes"]
+        return found
+
+    url = run(actions, "CreateQueue", QueueName="q")["QueueUrl"]
+    fifo = run(actions, "CreateQueue", QueueName="q.fifo", Attributes={"FifoQueue": "true"})
+    names = ("ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit")
+    assert [told(fifo["QueueUrl"])[name] for name in names] == [
+        "false", "queue", "true", "perQueue",
+    ]  # fmt: skip
+    assert not set(names) & set(told(url))
+    again = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
+    assert run(actions, "CreateQueue", QueueName="q.fifo", Attributes=again) == fifo
+    policy = {"deadLetterTargetArn": told(url)["QueueArn"], "maxReceiveCount": "3"}
+    given = {"RedrivePolicy": json.dumps(policy)}
+    source = run(actions, "CreateQueue", QueueName="s", Attributes=given)["QueueUrl"]
+    assert json.loads(told(source)["RedrivePolicy"]) == {**policy, "maxReceiveCount": 3}
+    assert run(actions, "CreateQueue", QueueName="s", Attributes=given)["QueueUrl"] == source
+    run(actions, "AddPermission", QueueUrl=url, Label="one", AWSAccountIds=["1"], Actions=["*"])
+    written = json.loads(told(url)["Policy"])
+    assert written["Id"] == told(url)["QueueArn"] + "/SQSDefaultPolicy"
+    assert written["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::1:root"}
+    assert written["Statement"][0]["Action"] == "SQS:*"
+
+
+def test_messages_are_moved_at_a_rate(actions: Actions) -> None:
+    async def main() -> None:
+        async def ask(action: str, **fields: Any) -> dict[str, Any]:
+            return await actions.run(action, fields)
+
+        for name in ("from", "to"):
+            await ask("CreateQueue", QueueName=name)
+        source, target = (f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in ("from", "to"))
+        for number in range(5):
+            await ask("SendMessage", QueueUrl="http://h/0/from", MessageBody=str(number))
+        start = {"SourceArn": source, "DestinationArn": target, "MaxNumberOfMessagesPerSecond": 2}
+        handle = (await ask("StartMessageMoveTask", **start))["TaskHandle"]
+        with pytest.raises(Refusal, match="already running") as caught:
+            await ask("StartMessageMoveTask", **start)
+        assert caught.value.code == "UnsupportedOperation"
+        (task,) = (await ask("ListMessageMoveTasks", SourceArn=source))["Results"]
+        assert (task["Status"], task["TaskHandle"]) == ("RUNNING", handle)
+        assert task["ApproximateNumberOfMessagesMoved"] == 2
+        assert task["ApproximateNumberOfMessagesToMove"] == 5
+        await asyncio.sleep(1.2)
+        reply = await ask("CancelMessageMoveTask", TaskHandle=handle)
+        assert reply == {"ApproximateNumberOfMessagesMoved": 4}
+        with pytest.raises(Refusal, match="not valid or does not exist"):
+            await ask("CancelMessageMoveTask", TaskHandle=handle)
+        await asyncio.sleep(1.1)
+        assert len(actions._state.queues["to"].messages) == 4, "a cancelled task goes on"
+        await ask("StartMessageMoveTask", SourceArn=source, DestinationArn=target)
+        done, cancelled = (await ask("ListMessageMoveTasks", SourceArn=source, MaxResults=10))[
+            "Results"
+        ]
+        assert (done["Status"], cancelled["Status"]) == ("COMPLETED", "CANCELLED")
+        assert "TaskHandle" not in done and "TaskHandle" not in cancelled
+        assert len(actions._state.queues["to"].messages) == 5
+
+    asyncio.run(main())
+
+
+def test_a_fifo_queue_delays_all_its_messages(actions: Actions) -> None:
+    clock = actions._state.now
+    assert isinstance(clock, Clock)
+    given = {"FifoQueue": "true", "DelaySeconds": "5"}
+    url = run(actions, "CreateQueue", QueueName="q.fifo", Attributes=given)["QueueUrl"]
+    message = {"MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    run(actions, "SendMessage", QueueUrl=url, DelaySeconds=0, **message)
+    assert run(actions, "ReceiveMessage", QueueUrl=url) == {}
+    clock.now += 5
+    assert run(actions, "ReceiveMessage", QueueUrl=url)["Messages"]
+
+
+def test_a_trace_may_come_in_a_header(actions: Actions) -> None:
+    url = run(actions, "CreateQueue", QueueName="q")["QueueUrl"]
+    actions.trace = "Root=1-header"
+    own = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-own"}}
+    run(actions, "SendMessage", QueueUrl=url, MessageBody="a")
+    run(actions, "SendMessage", QueueUrl=url, MessageBody="b", MessageSystemAttributes=own)
+    reply = run(
+        actions, "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10,
+        MessageSystemAttributeNames=["AWSTraceHeader"],
+    )  # fmt: skip
+    traces = {each["Body"]: each["Attributes"]["AWSTraceHeader"] for each in reply["Messages"]}
+    assert traces == {"a": "Root=1-header", "b": "Root=1-own"}
+
+
+def test_a_message_is_hidden_for_twelve_hours_in_all(actions: Actions) -> None:
+    clock = actions._state.now
+    assert isinstance(clock, Clock)
+    url = run(actions, "CreateQueue", QueueName="q")["QueueUrl"]
+    run(actions, "SendMessage", QueueUrl=url, MessageBody="x")
+    (message,) = run(actions, "ReceiveMessage", QueueUrl=url, VisibilityTimeout=360)["Messages"]
+    clock.now += 300
+    change = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+    words = message_of(actions, "ChangeMessageVisibility", {**change, "VisibilityTimeout": 43_200})
+    assert "beyond the limit [43200 seconds]" in words
+    run(actions, "ChangeMessageVisibility", **change, VisibilityTimeout=42_900)
+    assert run(actions, "ReceiveMessage", QueueUrl=url) == {}
 
 
 def test_a_message_is_stored_once_for_five_minutes(actions: Actions) -> None:
@@ -378,6 +564,7 @@ def ask(endpoint: str, path: str = "/", **fields: str) -> xml.Element:
     headers = {
         "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
         "X-Amz-Date": stamp,
+        "X-Amzn-Trace-Id": "Root=1-header",
         "Authorization": signature,
     }
     request = urllib.request.Request(endpoint + path, body, headers)
@@ -433,3 +620,11 @@ def test_the_query_protocol(endpoint: str) -> None:
     reply = ask(endpoint, path, Action="PurgeQueue")
     assert reply.findtext("Error/Code") == "AWS.SimpleQueueService.NonExistentQueue"
     assert ask(endpoint).findtext("Error/Code") == "MissingAction"
+
+
+def test_the_trace_of_a_request_is_its_message_s(endpoint: str) -> None:
+    url = ask(endpoint, Action="CreateQueue", QueueName="traced")
+    path = urllib.parse.urlsplit(str(texts(url, "QueueUrl")[0])).path
+    ask(endpoint, path, Action="SendMessage", MessageBody="x")
+    reply = ask(endpoint, path, Action="ReceiveMessage", **{"AttributeName.1": "AWSTraceHeader"})
+    assert texts(reply, "Value") == ["Root=1-header"]

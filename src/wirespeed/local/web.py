@@ -12,6 +12,7 @@ import uvicorn
 
 from ..errors import ConfigError
 from .addresses import endpoint, listen
+from .guard import Connection, Guard
 
 
 class Web:
@@ -24,10 +25,12 @@ class Web:
 
     def __init__(self, app: Callable[..., Any], name: str) -> None:
         self._name = name
+        self._guard = Guard(app)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                self._guard,
                 access_log=False,
+                http=Connection,
                 lifespan="off",
                 log_config=None,
                 timeout_graceful_shutdown=1,
@@ -43,6 +46,7 @@ class Web:
         Raises:
             OSError: the port is taken, or the host is no address of this machine.
         """
+        self._guard.listens_at(host)
         self._socket = listen(host, port)
         self._task = asyncio.ensure_future(self._server.serve([self._socket]))
         while not self._server.started:

@@ -83,7 +83,7 @@ class Changes:
             from ..sqs.actions import Actions
 
             await Actions(state).run("StartMessageMoveTask", {"SourceArn": self._queue(fields).arn})
-            return {"moved": state.move_tasks[0].fields["ApproximateNumberOfMessagesMoved"]}
+            return {"moved": state.moves[0].task["ApproximateNumberOfMessagesMoved"]}
         raise ConfigError(f"service: {service} cannot send dead letters again")
 
     async def _skip(self, fields: Json) -> Json:

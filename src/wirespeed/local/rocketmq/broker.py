@@ -131,6 +131,7 @@ class Broker:
             codes.SEND_MESSAGE_V2: self._send_v2,
             codes.SEND_BATCH: self._send_v2,
             codes.PULL_MESSAGE: self._pulls.pull,
+            codes.LITE_PULL_MESSAGE: self._pulls.pull,
             codes.QUERY_CONSUMER_OFFSET: self._query_offset,
             codes.UPDATE_CONSUMER_OFFSET: self._update_offset,
             codes.GET_MAX_OFFSET: self._max_offset,

@@ -55,6 +55,7 @@ PUSH_REPLY = 326
 GET_TOPICS_OF_GROUP = 343
 GET_TOPIC = 351
 GET_GROUP = 352
+LITE_PULL_MESSAGE = 361
 
 REQUEST_NAMES = {value: name for name, value in list(globals().items()) if isinstance(value, int)}
 """What the requests above are called, by number."""

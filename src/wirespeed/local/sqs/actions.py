@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .refusal import Refusal, bad_value, no_queue
 from .state import (
     ACCOUNT,
-    DEFAULTS,
     IN_FLIGHT_LIMIT,
     SENDER,
     Attributes,
-    MoveTask,
+    Move,
     Queue,
     State,
     StoredMessage,
@@ -31,6 +31,18 @@ Fields = dict[str, Any]
 SIZE_LIMIT = 1024 * 1024
 BATCH_LIMIT = 10
 PAGE_LIMIT = 1000
+TAG_LIMIT = 50
+PERMISSION_LIMIT = 7
+MOVE_RATE_LIMIT = 500
+_FIFO_ID = re.compile(r"[!-~]{1,128}")
+_NOT_FOR_IT = "The request include parameter that is not valid for this queue type."
+_BAD_ID = "It can only include alphanumeric and punctuation characters. 1 to 128 in length."
+_SHARED = frozenset(
+    {
+        "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl",
+        "ListDeadLetterSourceQueues", "PurgeQueue", "ReceiveMessage", "SendMessage",
+    }
+)  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
@@ -95,6 +107,8 @@ class Actions:
             "TagQueue": self._tag,
             "UntagQueue": self._untag,
         }
+        self.trace = ""
+        """The X-Amzn-Trace-Id of the request under way; set by each request."""
         self.base_url = ""
         """What queue URLs begin with; set by each request from its Host header."""
 
@@ -119,16 +133,21 @@ class Actions:
     # ---- queues ----
 
     def _create(self, fields: Fields) -> Fields:
-        name = text(fields, "QueueName")
+        name = fields.get("QueueName")
+        if not isinstance(name, str):
+            name = text(fields, "QueueName")
         if not _NAME.fullmatch(name):
             raise Refusal(
                 "InvalidParameterValue",
-                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 long",
+                "Can only include alphanumeric characters, hyphens, or underscores. "
+                "1 to 80 in length",
             )
         given = checked_attributes(fields.get("Attributes") or {})
+        tags = checked_tags(name, strings(fields.get("tags") or fields.get("Tags") or {}, "tags"))
         is_fifo = name.endswith(".fifo")
         if (given.get("FifoQueue") == "true") != is_fifo:
             raise bad_value("QueueName", "A FIFO queue's name ends in .fifo, and no other's does.")
+        self._check_redrive(given, is_fifo=is_fifo)
         there = self._state.queues.get(name)
         if there is not None:
             if any(_attribute_of(there, each) != value for each, value in given.items()):
@@ -140,15 +159,14 @@ class Actions:
                     ),
                 )
             return {"QueueUrl": self._url(name)}
-        self._check_redrive(given)
         arn = f"arn:aws:sqs:{self._region}:{ACCOUNT}:{name}"
-        tags = strings(fields.get("tags") or fields.get("Tags") or {}, "tags")
         queue = Queue(name, arn, given, tags, self._state.now(), self._state.journal)
         self._state.queues[name] = queue
         self._state.journal.save(queue)
         return {"QueueUrl": self._url(name)}
 
-    def _check_redrive(self, given: Mapping[str, str]) -> None:
+    def _check_redrive(self, given: dict[str, str], *, is_fifo: bool) -> None:
+        """Refuse a RedrivePolicy that cannot be followed, and write its number as a number."""
         policy = given.get("RedrivePolicy")
         if not policy:
             return
@@ -160,8 +178,19 @@ class Actions:
             fits, target = False, ""
         if not fits:
             raise bad_value("RedrivePolicy", "It must name deadLetterTargetArn, maxReceiveCount.")
-        if self._state.by_arn(str(target)) is None:
-            raise bad_value("RedrivePolicy", "The dead-letter queue does not exist.")
+        found = self._state.by_arn(str(target))
+        if found is None:
+            raise bad_value("RedrivePolicy", "Dead letter target does not exist.", policy)
+        if found.is_fifo != is_fifo:
+            raise bad_value(
+                "RedrivePolicy",
+                "Dead-letter queue must be same type of queue as the source.",
+                policy,
+            )
+        if not isinstance(count, int):
+            given["RedrivePolicy"] = json.dumps(
+                {**json.loads(policy), "maxReceiveCount": int(count)}
+            )
 
     def _get_url(self, fields: Fields) -> Fields:
         return {"QueueUrl": self._url(self._state.find(text(fields, "QueueName")).name)}
@@ -204,7 +233,7 @@ class Actions:
     def _get_attributes(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
         known = {
-            **DEFAULTS,
+            **queue.defaults,
             "SqsManagedSseEnabled": "true",
             "QueueArn": queue.arn,
             "CreatedTimestamp": str(int(queue.created)),
@@ -214,7 +243,11 @@ class Actions:
         }
         if queue.permissions:
             known["Policy"] = json.dumps(
-                {"Version": "2012-10-17", "Statement": list(queue.permissions.values())}
+                {
+                    "Version": "2012-10-17",
+                    "Id": f"{queue.arn}/SQSDefaultPolicy",
+                    "Statement": list(queue.permissions.values()),
+                }
             )
         names = listed(fields, "AttributeNames")
         for name in names:
@@ -228,7 +261,7 @@ class Actions:
         given = checked_attributes(fields.get("Attributes") or {})
         if "FifoQueue" in given:
             raise Refusal("InvalidAttributeValue", "A queue cannot become a FIFO queue.")
-        self._check_redrive(given)
+        self._check_redrive(given, is_fifo=queue.is_fifo)
         for name, value in given.items():
             if value == "" and name not in _NUMBERS:
                 queue.given.pop(name, None)
@@ -244,13 +277,21 @@ class Actions:
 
     def _tag(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
-        queue.tags.update(strings(fields.get("Tags") or {}, "Tags"))
+        given = strings(fields.get("Tags") or {}, "Tags")
+        if not given:
+            raise Refusal("MissingParameter", "The request must contain the parameter Tags.")
+        queue.tags = checked_tags(queue.name, {**queue.tags, **given})
         self._state.journal.save(queue)
         return {}
 
     def _untag(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
-        for name in listed(fields, "TagKeys"):
+        names = listed(fields, "TagKeys")
+        if not all(1 <= len(name) <= 128 for name in names or [""]):
+            raise Refusal(
+                "InvalidParameterValue", "Tag keys must be between 1 and 128 characters in length."
+            )
+        for name in names:
             queue.tags.pop(name, None)
         self._state.journal.save(queue)
         return {}
@@ -259,24 +300,39 @@ class Actions:
         queue = self._queue(fields)
         label = text(fields, "Label")
         if label in queue.permissions:
-            raise bad_value("Label", "It is in use.")
+            raise bad_value("Label", "Already exists.", label)
         accounts, actions = listed(fields, "AWSAccountIds"), listed(fields, "Actions")
-        if not accounts or not actions:
-            raise Refusal("MissingParameter", "The request must name accounts and actions.")
+        if not actions:
+            raise Refusal("MissingParameter", "The request must contain the parameter Actions.")
+        if not accounts:
+            raise bad_value("PrincipalId", "Unable to verify.", "[]")
+        if len(actions) > PERMISSION_LIMIT:
+            raise Refusal(
+                "OverLimit",
+                f"{len(actions)} Actions were found, maximum allowed is {PERMISSION_LIMIT}.",
+                403,
+            )
+        for action in actions:
+            if action != "*" and action not in _SHARED:
+                raise bad_value(
+                    "ActionName",
+                    "Only the queue owner is allowed to invoke this action.",
+                    f"SQS:{action}",
+                )
         queue.permissions[label] = {
             "Sid": label,
             "Effect": "Allow",
-            "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]},
-            "Action": [f"SQS:{action}" for action in actions],
+            "Principal": {"AWS": _alone([f"arn:aws:iam::{each}:root" for each in accounts])},
+            "Action": _alone([f"SQS:{action}" for action in actions]),
             "Resource": queue.arn,
         }
         self._state.journal.save(queue)
         return {}
 
     def _remove_permission(self, fields: Fields) -> Fields:
-        queue = self._queue(fields)
-        if queue.permissions.pop(text(fields, "Label"), None) is None:
-            raise bad_value("Label", "There is no such label.")
+        queue, label = self._queue(fields), text(fields, "Label")
+        if queue.permissions.pop(label, None) is None:
+            raise bad_value("Label", "can't find label on existing policy.", label)
         self._state.journal.save(queue)
         return {}
 
@@ -293,8 +349,8 @@ class Actions:
         attributes = checked_message_attributes(fields.get("MessageAttributes") or {})
         size = message_size(body, attributes)
         if size > queue.number("MaximumMessageSize"):
-            raise bad_value(
-                "MessageBody",
+            raise Refusal(
+                "InvalidParameterValue",
                 f"One or more parameters are invalid. Reason: Message must be shorter than "
                 f"{queue.number('MaximumMessageSize')} bytes.",
             )
@@ -306,8 +362,14 @@ class Actions:
         group, deduplication_id = fields.get("MessageGroupId"), fields.get("MessageDeduplicationId")
         system = {"SenderId": SENDER, "SentTimestamp": str(int(now * 1000))}
         trace = (fields.get("MessageSystemAttributes") or {}).get("AWSTraceHeader")
-        if trace:
-            system["AWSTraceHeader"] = str(trace.get("StringValue", ""))
+        if trace or self.trace:
+            system["AWSTraceHeader"] = str(trace.get("StringValue", "")) if trace else self.trace
+        for name, value in (
+            ("MessageGroupId", group),
+            ("MessageDeduplicationId", deduplication_id),
+        ):
+            if value and not _FIFO_ID.fullmatch(str(value)):
+                raise bad_value(name, _BAD_ID, value)
         reply: Fields = {"MD5OfMessageBody": body_digest(body)}
         if attributes:
             reply["MD5OfMessageAttributes"] = attributes_digest(attributes)
@@ -317,8 +379,7 @@ class Actions:
                     "MissingParameter", "The request must contain the parameter MessageGroupId."
                 )
             if delay:
-                raise bad_value("DelaySeconds", "The request include parameter that is not valid "
-                                "for this queue type.")  # fmt: skip
+                raise bad_value("DelaySeconds", _NOT_FOR_IT, delay)
             if not deduplication_id:
                 if queue.given.get("ContentBasedDeduplication") != "true":
                     raise Refusal(
@@ -331,10 +392,13 @@ class Actions:
             known = queue.duplicate(str(group), str(deduplication_id), now)
             if known is not None:
                 return {**reply, "MessageId": known.message_id, "SequenceNumber": known.sequence}
+        elif deduplication_id:
+            raise bad_value("MessageDeduplicationId", _NOT_FOR_IT, deduplication_id)
         if group:
             system["MessageGroupId"] = str(group)
         message = StoredMessage(body, attributes, system, now, size, group=str(group or ""))
-        wait = queue.number("DelaySeconds") if delay is None else delay
+        # A message of a FIFO queue has no delay of its own, not even none.
+        wait = queue.number("DelaySeconds") if delay is None or queue.is_fifo else delay
         sequence = queue.put(message, now, wait)
         reply["MessageId"] = message.message_id
         if sequence:
@@ -344,7 +408,7 @@ class Actions:
     def _send_batch(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
         total = 0
-        for entry in entries(fields):
+        for entry in entries("SendMessage", fields):
             body = entry.get("MessageBody")
             total += message_size(body if isinstance(body, str) else "", {})
         if total > SIZE_LIMIT:
@@ -353,7 +417,7 @@ class Actions:
                 f"Batch requests cannot be longer than {SIZE_LIMIT} bytes. You have sent {total} "
                 "bytes.",
             )
-        return in_turn(fields, lambda entry: self._store(queue, entry))
+        return in_turn("SendMessage", fields, lambda entry: self._store(queue, entry))
 
     async def _receive(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
@@ -409,7 +473,7 @@ class Actions:
             queue.delete(text(entry, "ReceiptHandle"), self._state.now())
             return {}
 
-        return in_turn(fields, one)
+        return in_turn("DeleteMessage", fields, one)
 
     def _hide(self, queue: Queue, fields: Fields) -> Fields:
         seconds = number(fields, "VisibilityTimeout", 0, 43_200)
@@ -425,51 +489,101 @@ class Actions:
 
     def _change_visibility_batch(self, fields: Fields) -> Fields:
         queue = self._queue(fields)
-        return in_turn(fields, lambda entry: self._hide(queue, entry))
+        return in_turn("ChangeMessageVisibility", fields, lambda entry: self._hide(queue, entry))
 
     # ---- redrive ----
 
     def _start_move(self, fields: Fields) -> Fields:
-        source = self._state.by_arn(text(fields, "SourceArn"))
-        if source is None:
-            raise Refusal("ResourceNotFoundException", "The source queue does not exist.", 404)
+        source = self._source(fields)
         wanted = str(fields.get("DestinationArn") or "")
         if wanted and self._state.by_arn(wanted) is None:
             raise Refusal("ResourceNotFoundException", "The destination does not exist.", 404)
+        rate = number(fields, "MaxNumberOfMessagesPerSecond", 1, MOVE_RATE_LIMIT)
+        for move in self._state.moves:
+            if move.task["SourceArn"] == source.arn and move.task["Status"] == "RUNNING":
+                raise Refusal(
+                    "UnsupportedOperation",
+                    f'A message move task is already running on queue "{source.name}"',
+                )
+        task = {
+            "TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode(),
+            "Status": "RUNNING",
+            "SourceArn": source.arn,
+            "ApproximateNumberOfMessagesMoved": 0,
+            "ApproximateNumberOfMessagesToMove": sum(
+                not message.in_flight for message in source.messages.values()
+            ),
+            "StartedTimestamp": int(self._state.now() * 1000),
+        }
+        if wanted:
+            task["DestinationArn"] = wanted
+        if rate is not None:
+            task["MaxNumberOfMessagesPerSecond"] = rate
+        started = Move(task)
+        self._state.moves.insert(0, started)
+        handle = task["TaskHandle"]
+        self._move(source, started)
+        return {"TaskHandle": handle}
+
+    def _source(self, fields: Fields) -> Queue:
+        source = self._state.by_arn(text(fields, "SourceArn"))
+        if source is None:
+            raise Refusal(
+                "ResourceNotFoundException",
+                "The resource that you specified for the SourceArn parameter doesn't exist.",
+                404,
+            )
+        return source
+
+    def _move(self, source: Queue, move: Move) -> None:
+        """Move what a second allows, and go on in a second where there may be more."""
+        task = move.task
+        there = move in self._state.moves and self._state.by_arn(source.arn) is source
+        if not there or task["Status"] != "RUNNING":
+            return
+        rate = task.get("MaxNumberOfMessagesPerSecond")
         now = self._state.now()
-        waiting = [message for message in source.messages.values() if not message.in_flight]
         moved = 0
-        for message in waiting:
-            target = self._state.by_arn(wanted or message.source_arn)
-            if target is None:
+        for message in list(source.messages.values()):
+            target = self._state.by_arn(task.get("DestinationArn") or message.source_arn)
+            if message.in_flight or target is None:
                 continue
+            if moved == rate:
+                asyncio.get_running_loop().call_later(1, self._move, source, move)
+                break
             source.remove(message)
             message.system.pop("DeadLetterQueueSourceArn", None)
             target.put(message, now)
             moved += 1
-        task: Fields = {
-            "Status": "COMPLETED",
-            "SourceArn": source.arn,
-            "ApproximateNumberOfMessagesMoved": moved,
-            "ApproximateNumberOfMessagesToMove": len(waiting),
-            "StartedTimestamp": int(now * 1000),
-        }
-        if wanted:
-            task["DestinationArn"] = wanted
-        done = MoveTask(task)
-        self._state.move_tasks.insert(0, done)
-        self._state.journal.save(done)
-        return {"TaskHandle": base64.b64encode(uuid.uuid4().bytes).decode()}
+        else:
+            task["Status"] = "COMPLETED"
+            # The service names a task only while it can be cancelled.
+            del task["TaskHandle"]
+        task["ApproximateNumberOfMessagesMoved"] += moved
+        self._state.journal.save(move)
 
     def _list_moves(self, fields: Fields) -> Fields:
-        arn = text(fields, "SourceArn")
+        arn = self._source(fields).arn
         count = number(fields, "MaxResults", 1, 10) or 1
-        tasks = [task.fields for task in self._state.move_tasks]
-        return {"Results": [task for task in tasks if task["SourceArn"] == arn][:count]}
+        tasks = [move.task for move in self._state.moves]
+        found = [task for task in tasks if task["SourceArn"] == arn]
+        return {"Results": [dict(task) for task in found[:count]]}
 
     def _cancel_move(self, fields: Fields) -> Fields:
-        text(fields, "TaskHandle")
-        raise Refusal("ResourceNotFoundException", "The task does not run any more.", 404)
+        handle = text(fields, "TaskHandle")
+        for move in self._state.moves:
+            task = move.task
+            if task.get("TaskHandle") == handle:
+                task["Status"] = "CANCELLED"
+                del task["TaskHandle"]
+                self._state.journal.save(move)
+                moved = task["ApproximateNumberOfMessagesMoved"]
+                return {"ApproximateNumberOfMessagesMoved": moved}
+        raise Refusal(
+            "ResourceNotFoundException",
+            f'The task handle "{handle}" is not valid or does not exist',
+            404,
+        )
 
 
 def text(fields: Fields, name: str) -> str:
@@ -490,7 +604,7 @@ def number(fields: Fields, name: str, low: int, high: int) -> int | None:
     except (TypeError, ValueError):
         found = low - 1
     if isinstance(value, float) or not low <= found <= high:
-        raise bad_value(name, f"Reason: Must be between {low} and {high}.")
+        raise bad_value(name, f"Must be between {low} and {high}, if provided.", value)
     return found
 
 
@@ -509,6 +623,18 @@ def strings(value: object, name: str) -> dict[str, str]:
     return dict(value)
 
 
+def checked_tags(queue: str, tags: dict[str, str]) -> dict[str, str]:
+    """Return a queue's tags, or refuse too many."""
+    if len(tags) > TAG_LIMIT:
+        raise Refusal("InvalidParameterValue", f"Too many tags added for queue {queue}.")
+    return tags
+
+
+def _alone(values: list[str]) -> str | list[str]:
+    """Return a list as policies have it: one value stands alone."""
+    return values[0] if len(values) == 1 else values
+
+
 def _token(fields: Fields) -> str:
     try:
         return base64.urlsafe_b64decode(str(fields.get("NextToken") or "")).decode()
@@ -517,7 +643,7 @@ def _token(fields: Fields) -> str:
 
 
 def _attribute_of(queue: Queue, name: str) -> str | None:
-    return queue.given.get(name, DEFAULTS.get(name))
+    return queue.given.get(name, queue.defaults.get(name))
 
 
 def checked_attributes(given: object) -> dict[str, str]:
@@ -545,15 +671,29 @@ def checked_message_attributes(given: object) -> Attributes:
     for name, attribute in given.items():
         kind = attribute.get("DataType") if isinstance(attribute, dict) else None
         key = "BinaryValue" if str(kind).startswith("Binary") else "StringValue"
-        fits = (
-            _ATTRIBUTE_NAME.fullmatch(name)
-            and isinstance(kind, str)
-            and _TYPE.fullmatch(kind)
-            and isinstance(attribute.get(key), str)
-            and attribute[key]
-        )
-        if not fits:
-            raise bad_value(f"MessageAttributes.{name}", "It needs a name, a type and a value.")
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute name '{name}' is invalid. Attribute name can contain A-Z, "
+                "a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.",
+            )
+        if not isinstance(kind, str) or not kind:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute '{name}' must contain non-empty message attribute type.",
+            )
+        if not _TYPE.fullmatch(kind):
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute '{name}' has an invalid message attribute type, the set "
+                "of supported type prefixes is Binary, Number, and String.",
+            )
+        if not isinstance(attribute.get(key), str) or not attribute[key]:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute '{name}' must contain non-empty message attribute value "
+                f"for message attribute type '{kind}'.",
+            )
         if key == "BinaryValue":
             try:
                 base64.b64decode(attribute[key], validate=True)
@@ -574,11 +714,14 @@ def message_size(body: str, attributes: Attributes) -> int:
     return size
 
 
-def entries(fields: Fields) -> list[Fields]:
-    """Return a batch's entries, their number and ids checked."""
+def entries(action: str, fields: Fields) -> list[Fields]:
+    """Return the entries of a batch of some action, their number and ids checked."""
     found = fields.get("Entries")
     if not isinstance(found, list) or not found:
-        raise Refusal("EmptyBatchRequest", "The request has no entry.")
+        raise Refusal(
+            "EmptyBatchRequest",
+            f"There should be at least one {action}BatchRequestEntry in the request.",
+        )
     if len(found) > BATCH_LIMIT:
         raise Refusal(
             "TooManyEntriesInBatchRequest",
@@ -586,17 +729,22 @@ def entries(fields: Fields) -> list[Fields]:
         )
     ids = [each.get("Id") if isinstance(each, dict) else None for each in found]
     if not all(isinstance(each, str) and _ENTRY_ID.fullmatch(each) for each in ids):
-        raise Refusal("InvalidBatchEntryId", "A batch entry id has 1 to 80 letters, digits, - or _")
-    if len(set(ids)) != len(ids):
-        raise Refusal("BatchEntryIdsNotDistinct", "Two entries have the same id.")
+        raise Refusal(
+            "InvalidBatchEntryId",
+            "A batch entry id can only contain alphanumeric characters, hyphens and underscores. "
+            "It can be at most 80 letters long.",
+        )
+    for at, each in enumerate(ids):
+        if each in ids[:at]:
+            raise Refusal("BatchEntryIdsNotDistinct", f"Id {each} repeated.")
     return found
 
 
-def in_turn(fields: Fields, one: Callable[[Fields], Fields]) -> Fields:
+def in_turn(action: str, fields: Fields, one: Callable[[Fields], Fields]) -> Fields:
     """Carry out each entry of a batch; some may fail."""
     done: list[Fields] = []
     failed: list[Fields] = []
-    for entry in entries(fields):
+    for entry in entries(action, fields):
         try:
             done.append({"Id": entry["Id"], **one(entry)})
         except Refusal as refusal:

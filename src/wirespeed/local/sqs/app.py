@@ -58,6 +58,7 @@ class _Face:
             body = await _whole(request)
             self._check(request, body)
             self._actions.base_url = f"http://{request.headers.get('host', '127.0.0.1')}"
+            self._actions.trace = request.headers.get("x-amzn-trace-id", "")
             if target:
                 return await self._answer_json(request, target, body, request_id)
             action, fields = query.read(request.url.path, request.url.query, body)

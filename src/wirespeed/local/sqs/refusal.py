@@ -43,6 +43,7 @@ def no_queue() -> Refusal:
     return Refusal("QueueDoesNotExist", "The specified queue does not exist.")
 
 
-def bad_value(name: str, text: str) -> Refusal:
-    """Return the refusal for a parameter's value."""
-    return Refusal("InvalidParameterValue", f"Value for parameter {name} is invalid. {text}")
+def bad_value(name: str, text: str, value: object = None) -> Refusal:
+    """Return the refusal for a parameter's value, which it names where one is given."""
+    named = "Value for" if value is None else f"Value {value} for"
+    return Refusal("InvalidParameterValue", f"{named} parameter {name} is invalid. Reason: {text}")

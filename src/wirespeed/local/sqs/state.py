@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..journal import Journal, Kept, Packed
-from .refusal import Refusal, no_queue
+from .refusal import Refusal, bad_value, no_queue
 
 ACCOUNT = "000000000000"
 SENDER = "AIDALOCALUSER"
@@ -34,6 +34,14 @@ DEFAULTS = {
     "ReceiveMessageWaitTimeSeconds": "0",
     "VisibilityTimeout": "30",
 }
+FIFO_DEFAULTS = {
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "queue",
+    "FifoQueue": "true",
+    "FifoThroughputLimit": "perQueue",
+}
+LONGEST_HIDDEN = 43_200
+"""Seconds for which a message that was received may stay hidden in all."""
 
 Attributes = Mapping[str, Mapping[str, str]]
 
@@ -71,6 +79,7 @@ class StoredMessage:
     group: str = ""
     receives: int = 0
     first_received: float = 0.0
+    received: float = 0.0
     visible_at: float = 0.0
     handle: str = ""
     in_flight: bool = False
@@ -108,14 +117,14 @@ class Deduplication:
 
 
 @dataclass(eq=False, slots=True)
-class MoveTask:
-    """A redrive that was carried out."""
+class Move:
+    """A redrive: `task` is what is told of it."""
 
-    fields: dict[str, Any]
+    task: dict[str, Any]
 
     def pack(self) -> Packed:
         """Return it as it is written down."""
-        return Packed("move", self.fields)
+        return Packed("move", self.task)
 
 
 class Queue:
@@ -224,6 +233,11 @@ class Queue:
         """Whether it keeps the order."""
         return self.name.endswith(".fifo")
 
+    @property
+    def defaults(self) -> dict[str, str]:
+        """The attributes it has where its creator set none."""
+        return {**DEFAULTS, **FIFO_DEFAULTS} if self.is_fifo else DEFAULTS
+
     def number(self, name: str) -> int:
         """Return an attribute that is a number."""
         return int(self.given.get(name, DEFAULTS[name]))
@@ -314,6 +328,7 @@ class Queue:
         message.in_flight = True
         message.receives += 1
         message.first_received = message.first_received or now
+        message.received = now
         message.visible_at = now + seconds
         message.handle = secrets.token_urlsafe(48)
         self._handles[message.handle] = message
@@ -347,9 +362,7 @@ class Queue:
     def _held(self, handle: str) -> StoredMessage:
         found = self._handles.get(handle)
         if found is None:
-            raise Refusal(
-                "ReceiptHandleIsInvalid", "The input receipt handle is not a valid receipt handle."
-            )
+            raise Refusal("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
         return found
 
     def delete(self, handle: str, now: float) -> None:
@@ -368,6 +381,13 @@ class Queue:
         message = self._held(handle)
         if message.gone or message.handle != handle or message.visible_at <= now:
             raise Refusal("MessageNotInflight", "The message referred to is not in flight.")
+        if now + seconds > message.received + LONGEST_HIDDEN:
+            raise bad_value(
+                "VisibilityTimeout",
+                f"Total VisibilityTimeout for the message is beyond the limit [{LONGEST_HIDDEN} "
+                "seconds]",
+                seconds,
+            )
         message.visible_at = now + seconds
         self._journal.save(message)
         if seconds == 0:
@@ -461,14 +481,14 @@ class State:
         self.now = clock
         self.journal = journal or Journal()
         self.queues: dict[str, Queue] = {}
-        self.move_tasks: list[MoveTask] = []
+        self.moves: list[Move] = []
 
     def clear(self) -> None:
         """Forget all queues."""
         for queue in self.queues.values():
             queue.wake()
         self.queues.clear()
-        self.move_tasks.clear()
+        self.moves.clear()
         self.journal.clear()
 
     def wake(self) -> None:
@@ -480,7 +500,7 @@ class State:
         """Yield all that it keeps."""
         for queue in self.queues.values():
             yield from queue.things()
-        yield from self.move_tasks
+        yield from self.moves
 
     def load(self, packed: Packed) -> Kept | None:
         """Take back what was written down; return what it is now."""
@@ -490,9 +510,9 @@ class State:
             self.queues[queue.name] = queue
             return queue
         if packed.kind == "move":
-            task = MoveTask(fields)
-            self.move_tasks.insert(0, task)
-            return task
+            move = Move(fields)
+            self.moves.insert(0, move)
+            return move
         found = self.queues.get(fields["queue"])
         if found is None:
             return None
@@ -508,6 +528,11 @@ class State:
         """Go on with what was taken back."""
         for queue in self.queues.values():
             queue.restore_order()
+        for move in self.moves:
+            if move.task["Status"] == "RUNNING":
+                move.task.update(Status="FAILED", FailureReason="The service was stopped.")
+                move.task.pop("TaskHandle", None)
+                self.journal.save(move)
 
     def find(self, name: str) -> Queue:
         """Return the queue of a name.
