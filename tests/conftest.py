@@ -12,7 +12,10 @@ from wirespeed import _native
 
 # Tests that live outside a test_ file still explain a failed assert.
 pytest.register_assert_rewrite(
-    "tests.rocketmq_conformance", "tests.rocketmq_features", "tests.rocketmq_queue_conformance"
+    "tests.durable_load",
+    "tests.rocketmq_conformance",
+    "tests.rocketmq_features",
+    "tests.rocketmq_queue_conformance",
 )
 
 
