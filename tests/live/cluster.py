@@ -24,6 +24,7 @@ DEFAULT_VERSION = "5.5.0"
 TOPIC_OF_NEW_TOPICS = "TBW102"
 CREATE_TOPIC = 17
 ROUTE_OF_TOPIC = 105
+UPDATE_CONFIG = 25
 RUNTIME_INFO = 28
 
 
@@ -134,7 +135,9 @@ def _can_bind(port: int) -> bool:
     return True
 
 
-def ask(address: str, code: int, fields: dict[str, str], timeout: float = 3.0) -> tuple[int, bytes]:
+def ask(
+    address: str, code: int, fields: dict[str, str], body: bytes = b"", *, timeout: float = 3.0
+) -> tuple[int, bytes]:
     """Send one request of the remoting protocol; return the response's code and body."""
     header = json.dumps(
         {"code": code, "opaque": 1, "flag": 0, "language": "JAVA", "version": 399,
@@ -143,7 +146,8 @@ def ask(address: str, code: int, fields: dict[str, str], timeout: float = 3.0) -
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout) as connection:
         connection.settimeout(timeout)
-        connection.sendall(struct.pack(">ii", 4 + len(header), len(header)) + header)
+        size = 4 + len(header) + len(body)
+        connection.sendall(struct.pack(">ii", size, len(header)) + header + body)
         with connection.makefile("rb") as stream:
             total, kind = struct.unpack(">ii", stream.read(8))
             rest = stream.read(total - 4)
@@ -228,7 +232,8 @@ class Broker:
     ) -> None:
         self.cluster = cluster
         self.name = name
-        self.address = f"127.0.0.1:{free_port(-2, 1)}"
+        port = free_port(-2, 1)
+        self.address = f"127.0.0.1:{port}"
         self.server: Server | None = None
         self.folder = cluster.home / f"{name}-{broker_id}"
         self.folder.mkdir()
@@ -240,8 +245,8 @@ class Broker:
             "brokerIP1": "127.0.0.1",
             "brokerIP2": "127.0.0.1",
             "bindAddress": "127.0.0.1",
-            "listenPort": self.address.split(":")[1],
-            "haListenPort": str(free_port()),
+            "listenPort": str(port),
+            "haListenPort": str(port + 1),
             "namesrvAddr": cluster.namesrv,
             "storePathRootDir": str(store),
             "storePathCommitLog": str(store / "commitlog"),
@@ -297,6 +302,12 @@ class Broker:
         code, body = ask(self.address, RUNTIME_INFO, {})
         assert code == 0, code
         return str(json.loads(body)["table"][name])
+
+    def set(self, **settings: str) -> None:
+        """Change settings while the broker runs."""
+        lines = "".join(f"{key}={value}\n" for key, value in settings.items())
+        code, _ = ask(self.address, UPDATE_CONFIG, {}, lines.encode())
+        assert code == 0, code
 
 
 class Cluster:

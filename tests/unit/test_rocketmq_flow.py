@@ -186,6 +186,16 @@ def test_old_route_stays_when_no_name_server_answers() -> None:
     assert result.attempts == 2
 
 
+def test_a_topic_whose_broker_is_away_is_not_made_at_another() -> None:
+    result, effects = drive(
+        sending.send(client(), POLICY, Message("t", b"x"), 3.0),
+        [route_reply("b"), lost(), reply(17), reply(fields=STORED)],
+    )
+    assert [effect.endpoint for effect in effects] == ["ns0:1", "b:10911", "ns0:1", "b:10911"]
+    assert effects[2].request.ext_fields["topic"] == "t"
+    assert result.attempts == 2 and result.possible_duplicate
+
+
 def test_exhausted_tries_tell_the_outcome() -> None:
     error = raised(
         sending.send(client(), POLICY, Message("t", b"x"), 3.0),

@@ -421,13 +421,14 @@ def recall(
 
 
 def _refresh_route(client: ClientState, topic: str, deadline: float) -> Flow[None]:
-    """Look for the topic's brokers again; where no name server answers, the old route stays.
+    """Look for the topic's brokers again; where none is told of, the old route stays.
 
-    Half of the time that is left is kept for another try.
+    A topic whose brokers are away is not made at others: that would break orders by key. Half of
+    the time that is left is kept for another try.
     """
     now = client.settings.clock.monotonic()
     with contextlib.suppress(WirespeedError):
-        yield from fetch_route(client, topic, now + (deadline - now) / 2, creates=True)
+        yield from fetch_route(client, topic, now + (deadline - now) / 2)
 
 
 def send_oneway(
