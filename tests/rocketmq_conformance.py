@@ -506,6 +506,97 @@ def test_a_delayed_message(probe: Probe, topic: str, group: str) -> None:
     assert message.property("REAL_TOPIC") == topic
 
 
+@pytest.mark.parametrize("name", ["TIMER_DELAY_MS", "TIMER_DELAY_SEC", "TIMER_DELIVER_MS"])
+def test_a_timer(probe: Probe, topic: str, group: str, name: str) -> None:
+    assert probe.publish(topic, b"now").code == 0
+    times = {
+        "TIMER_DELAY_MS": 1500,
+        "TIMER_DELAY_SEC": 2,
+        "TIMER_DELIVER_MS": int(time.time() * 1000) + 1500,
+    }
+    began = time.monotonic()
+    assert probe.publish(topic, b"later", {name: str(times[name])}).code == 0
+    assert [each.body for each in probe.pull_until(1, group, topic)] == [b"now"]
+    messages = probe.pull_until(2, group, topic)
+    assert [each.body for each in messages] == [b"now", b"later"]
+    # A timer wheel turns once a second.
+    assert 0.9 <= time.monotonic() - began < 10
+    assert messages[1].property("REAL_TOPIC") == topic
+
+
+def test_a_pull_of_java_s_lite_consumer(probe: Probe, topic: str, group: str) -> None:
+    probe.publish(topic, b"one")
+    assert probe.pull_until(1, group, topic)
+    answer = probe.ask(361, probe.pull_fields(group, topic, 0, sysFlag=22))
+    assert answer.code == 0
+    assert [each.body for each in codec.decode_messages(answer.body)] == [b"one"]
+
+
+# -- transactions --
+
+
+def half(probe: Probe, topic: str, body: bytes, key: str, **properties: str) -> Answer:
+    """Send a half message of the group "probes"."""
+    given = {"TRAN_MSG": "true", "PGROUP": "probes", "UNIQ_KEY": key, **properties}
+    answer = probe.publish(topic, body, given, f=4)
+    assert answer is not None and answer.code == 0
+    return answer
+
+
+def end(probe: Probe, sent: Answer, verdict: int, **changes: object) -> int:
+    """Commit (8) or roll back (12) a half message; return the code of the answer."""
+    fields = {
+        "producerGroup": "probes",
+        "tranStateTableOffset": sent.fields["queueOffset"],
+        "commitLogOffset": int(sent.fields["msgId"][16:], 16),
+        "commitOrRollback": verdict,
+        "fromTransactionCheck": "false",
+        "msgId": sent.fields["transactionId"],
+        "transactionId": sent.fields["transactionId"],
+        **changes,
+    }
+    return probe.ask(37, fields).code
+
+
+def test_half_messages_are_committed_and_rolled_back(probe: Probe, topic: str, group: str) -> None:
+    probe.publish(topic, b"plain")
+    kept = half(probe, topic, b"kept", "E" * 32)
+    dropped = half(probe, topic, b"dropped", "F" * 32)
+    assert [each.body for each in probe.pull_until(1, group, topic)] == [b"plain"]
+    assert probe.pull(group, topic, 1).code == 19
+    assert end(probe, kept, 8, producerGroup="strangers") == 1
+    assert end(probe, dropped, 12) == 0
+    assert end(probe, kept, 8) == 0
+    messages = probe.pull_until(2, group, topic)
+    assert [each.body for each in messages] == [b"plain", b"kept"]
+    assert messages[1].property("UNIQ_KEY") == "E" * 32
+    assert probe.pull(group, topic, 2).code == 19
+
+
+def test_the_broker_asks_about_a_half_message(probe: Probe, topic: str, group: str) -> None:
+    probe.heartbeat(group, {topic: "*"})
+    half(probe, topic, b"asked", "9" * 32, CHECK_IMMUNITY_TIME_IN_SECONDS="1")
+    deadline = time.monotonic() + 40
+    while True:
+        command = probe.wait_for_command(39, deadline - time.monotonic())
+        [message] = codec.decode_messages(command.body)
+        if message.body == b"asked":
+            break
+    assert command.fields["transactionId"] == "9" * 32
+    assert message.property("TRANSACTION_CHECK_TIMES") == "1"
+    verdict = {
+        "producerGroup": "probes",
+        "tranStateTableOffset": command.fields["tranStateTableOffset"],
+        "commitLogOffset": command.fields["commitLogOffset"],
+        "commitOrRollback": 8,
+        "fromTransactionCheck": "true",
+        "msgId": command.fields["msgId"],
+        "transactionId": command.fields["transactionId"],
+    }
+    probe.send(37, verdict, oneway=True)
+    assert [each.body for each in probe.pull_until(1, group, topic)] == [b"asked"]
+
+
 # -- looking messages up --
 
 

@@ -17,6 +17,7 @@ from tests.live.cluster import LiveUnavailable
 from tests.live.sqs_servers import elasticmq, moto
 from tests.sqs_conformance import *  # noqa: F403
 from tests.sqs_conformance import KEYS
+from tests.sqs_observations import OBSERVATIONS, OTHERS, Observer
 from wirespeed import sqs
 from wirespeed.local import LocalCloud
 
@@ -78,6 +79,24 @@ def test_boto3_reads_what_we_send_and_the_reverse(endpoint: str, protocol: str) 
         assert message.attributes == {"n": sqs.Attribute("5", "Number.int"), "b": b"\1\2"}
         queue.ack(message)
         queue.delete()
+    theirs.close()
+
+
+def test_each_difference_to_the_manual_is_known(
+    endpoint: str, request: pytest.FixtureRequest
+) -> None:
+    boto3 = pytest.importorskip("boto3")
+    theirs = boto3.client(
+        "sqs",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id=KEYS.access_key,
+        aws_secret_access_key=KEYS.secret_key,
+    )
+    observer = Observer(theirs)
+    seen = {name: see(observer) for name, (see, _) in OBSERVATIONS.items()}
+    known = OTHERS[request.node.callspec.params["endpoint"]]
+    assert seen == {name: expected for name, (_, expected) in OBSERVATIONS.items()} | known
     theirs.close()
 
 

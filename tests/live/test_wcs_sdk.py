@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.live.installed import installed, run_program
 from wirespeed import wcs
 from wirespeed.digest import etag_file
 from wirespeed.local import LocalCloud
@@ -70,16 +68,7 @@ print(json.dumps(results))
 @pytest.fixture(scope="module")
 def sdk() -> Path:
     """Return the folder of the SDK, installed the first time."""
-    folder = Path(__file__).resolve().parents[2] / ".cache" / "wcs-python3-sdk-5.0.36"
-    if not (folder / "wcs").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), *SDK]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            message = f"the SDK could not be installed: {done.stderr.strip()[-300:]}"
-            if os.environ.get("CI"):
-                pytest.fail(message, pytrace=False)
-            pytest.skip(message)
-    return folder
+    return installed("wcs-python3-sdk-5.0.36", *SDK)
 
 
 def test_every_call_of_the_sdk(sdk: Path, tmp_path: Path) -> None:
@@ -87,17 +76,8 @@ def test_every_call_of_the_sdk(sdk: Path, tmp_path: Path) -> None:
     small.write_bytes(b"small")
     large.write_bytes(os.urandom(9 * 1024 * 1024 + 7))
     with LocalCloud(["wcs"]) as cloud:
-        command = [sys.executable, "-W", "ignore", "-c", PROGRAM, cloud.wcs_url]
-        done = subprocess.run(
-            [*command, str(small), str(large), f"{tmp_path}/records/"],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=120,
-            env={**os.environ, "PYTHONPATH": str(sdk), "HOME": str(tmp_path)},
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        results = json.loads(done.stdout.splitlines()[-1])
+        paths = (str(small), str(large), f"{tmp_path}/records/")
+        results = run_program(PROGRAM, sdk, tmp_path, cloud.wcs_url, *paths)
         expected = etag_file(str(large))
         assert results.pop("etag") == expected
         assert results.pop("missing")[0] == 404

@@ -19,6 +19,7 @@ import pytest
 from tests.scripted import closed_port
 from tests.sqs_conformance import *  # noqa: F403
 from tests.sqs_conformance import KEYS, Side
+from tests.sqs_observations import OBSERVATIONS, Observer
 from wirespeed import _native, sqs
 from wirespeed.config import Credentials, Retry
 from wirespeed.errors import AccessDenied, ClosedError, ConfigError, ConnectError, NotFound
@@ -628,3 +629,23 @@ def test_the_trace_of_a_request_is_its_message_s(endpoint: str) -> None:
     ask(endpoint, path, Action="SendMessage", MessageBody="x")
     reply = ask(endpoint, path, Action="ReceiveMessage", **{"AttributeName.1": "AWSTraceHeader"})
     assert texts(reply, "Value") == ["Root=1-header"]
+
+
+@pytest.fixture(scope="module")
+def observer(cloud: LocalCloud) -> Iterator[Observer]:
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client(
+        "sqs",
+        region_name="us-east-1",
+        endpoint_url=cloud.sqs_url,
+        aws_access_key_id=KEYS.access_key,
+        aws_secret_access_key=KEYS.secret_key,
+    )
+    yield Observer(client)
+    client.close()
+
+
+@pytest.mark.parametrize("name", OBSERVATIONS)
+def test_boto3_sees_what_the_manual_says(observer: Observer, name: str) -> None:
+    see, expected = OBSERVATIONS[name]
+    assert see(observer) == expected

@@ -671,6 +671,18 @@ def checked_message_attributes(given: object) -> Attributes:
     for name, attribute in given.items():
         kind = attribute.get("DataType") if isinstance(attribute, dict) else None
         key = "BinaryValue" if str(kind).startswith("Binary") else "StringValue"
+        if name.lower().startswith(("aws.", "amazon.")):
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute name '{name}' is invalid. Attribute name cannot start "
+                "with AWS. or Amazon.",
+            )
+        if name.startswith(".") or name.endswith(".") or ".." in name:
+            raise Refusal(
+                "InvalidParameterValue",
+                f"The message attribute name '{name}' is invalid. Attribute name cannot start or "
+                "end with a period, or have two in a row.",
+            )
         if not _ATTRIBUTE_NAME.fullmatch(name):
             raise Refusal(
                 "InvalidParameterValue",
