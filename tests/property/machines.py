@@ -16,6 +16,7 @@ QUICK = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+QUICK_HTTP = settings(QUICK, max_examples=12)
 """As in `make test`, which runs them under every backend; tests/soak goes on for longer."""
 
 
