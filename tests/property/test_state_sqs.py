@@ -224,3 +224,23 @@ class Machine(RuleBasedStateMachine):
 
 Machine.TestCase.settings = QUICK
 TestSqs = Machine.TestCase
+
+
+def test_a_dead_letter_ends_though_a_younger_one_came_before_it() -> None:
+    machine = Machine()
+    try:
+        machine.send(0, "x")
+        machine.wait(1)
+        machine.send(0, "y")
+        # The first stays hidden while the second is received, twice, and moved.
+        for count, hidden in ((1, 5), (1, 0), (1, 0), (1, 0)):
+            machine.receive("work", count, hidden)
+        machine.wait(10)
+        for _ in range(2):
+            machine.receive("work", 1, 0)
+        assert [each.body for each in machine.models["dead"].letters] == ["y", "x"]
+        machine.wait(89.5)
+        machine.counts()
+        assert [each.body for each in machine.models["dead"].letters] == ["y"]
+    finally:
+        machine.teardown()

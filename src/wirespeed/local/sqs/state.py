@@ -108,6 +108,8 @@ class Queue:
         self._numbers = itertools.count(1)
         self._deduplicated: dict[tuple[str, str], tuple[float, StoredMessage, str]] = {}
         self._waiting: set[asyncio.Future[None]] = set()
+        self._in_order = True
+        """Whether no message is older than the one before it: those of other queues may be."""
 
     @property
     def is_fifo(self) -> bool:
@@ -143,6 +145,7 @@ class Queue:
         """Store a message; return its sequence number, "" for a standard queue."""
         number = message.number = next(self._numbers)
         self.messages[number] = message
+        self._in_order = self._in_order and message.sent >= now
         message.visible_at = now + delay
         message.gone, message.handle = False, ""
         sequence = ""
@@ -203,6 +206,10 @@ class Queue:
     def expire(self, now: float) -> None:
         """Forget messages that are older than the queue keeps them."""
         oldest = now - self.number("MessageRetentionPeriod")
+        if not self._in_order:
+            for message in [each for each in self.messages.values() if each.sent <= oldest]:
+                self.remove(message)
+            return
         while self.messages:
             first = next(iter(self.messages.values()))
             if first.sent > oldest:
