@@ -57,7 +57,10 @@ class Clock:
 
     def now(self) -> float:
         """Return the time, seconds since 1970."""
-        return time.time() + self.ahead + _skew.get()
+        return self._time() + _skew.get()
+
+    def _time(self) -> float:
+        return time.time() + self.ahead
 
     def wall(self) -> float:
         """Return the time that nobody has moved, seconds since 1970: clients sign by theirs."""
@@ -117,11 +120,11 @@ class Clock:
             self._handle.cancel()
             self._handle = None
         if self._timers:
-            wait = max(0.0, self._timers[0][0] - time.time() - self.ahead)
+            wait = max(0.0, self._timers[0][0] - self._time())
             self._handle = asyncio.get_running_loop().call_later(wait, self._ring)
 
     def _ring(self) -> None:
-        now = time.time() + self.ahead
+        now = self._time()
         try:
             while self._timers and self._timers[0][0] <= now:
                 heapq.heappop(self._timers)[2].fire()

@@ -92,7 +92,11 @@ class Actions:
     # ---- queues ----
 
     def _queue(self, fields: Fields) -> Queue:
-        return self._state.queue(name_of(fields, "queueName"))
+        queue = self._state.queue(name_of(fields, "queueName"))
+        for name in self._sources(queue):
+            # Its dead letters come when they are due, though nobody asks for the queue itself.
+            self._state.queues[name].forget(self._state.now())
+        return queue
 
     def _create_queue(self, fields: Fields) -> Reply:
         name = name_of(fields, "queueName")

@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from .refusal import Refusal, bad_value, no_queue
@@ -451,10 +452,15 @@ class Actions:
                 target = self._state.by_arn(redrive[0])
                 if target is not None:
                     queue.remove(message)
-                    message.receives, message.first_received = 0, 0.0
-                    message.source_arn = queue.arn
-                    message.system["DeadLetterQueueSourceArn"] = queue.arn
-                    target.put(message, now)
+                    # A copy: the receipts of this queue are of a message that is gone.
+                    moved = replace(
+                        message,
+                        receives=0,
+                        first_received=0.0,
+                        source_arn=queue.arn,
+                        system={**message.system, "DeadLetterQueueSourceArn": queue.arn},
+                    )
+                    target.put(moved, now)
                     continue
             queue.hide(message, now, visibility)
             found.append(message)

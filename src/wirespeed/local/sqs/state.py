@@ -164,6 +164,8 @@ class Queue:
         self._numbers_end = 0
         self._deduplicated: dict[tuple[str, str], Deduplication] = {}
         self._waiting: set[asyncio.Future[None]] = set()
+        self._in_order = True
+        """Whether no message is older than the one before it: those of other queues may be."""
         self._journal = journal
 
     def pack(self) -> Packed:
@@ -217,6 +219,8 @@ class Queue:
     def restore_order(self) -> None:
         """Sort the messages that were taken back."""
         self.messages = dict(sorted(self.messages.items()))
+        times = [message.sent for message in self.messages.values()]
+        self._in_order = times == sorted(times)
 
     def restore_deduplication(self, each: Deduplication) -> None:
         """Take back what is sent no second time."""
@@ -280,6 +284,7 @@ class Queue:
         number = message.number = self._next_number()
         self.messages[number] = message
         message.queue = self.name
+        self._in_order = self._in_order and message.sent >= now
         message.visible_at = now + delay
         message.gone, message.handle = False, ""
         sequence = ""
@@ -347,6 +352,10 @@ class Queue:
     def expire(self, now: float) -> None:
         """Forget messages that are older than the queue keeps them."""
         oldest = now - self.number("MessageRetentionPeriod")
+        if not self._in_order:
+            for message in [each for each in self.messages.values() if each.sent <= oldest]:
+                self.remove(message)
+            return
         while self.messages:
             first = next(iter(self.messages.values()))
             if first.sent > oldest:
