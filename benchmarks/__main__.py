@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.live.cluster import LiveUnavailable, version_asked
 
 import wirespeed
-from benchmarks import broker, processes, queues, storage
+from benchmarks import broker, local, processes, queues, storage
 from benchmarks.rows import Row, met, table
 from wirespeed import _native
 
@@ -58,6 +58,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "sqs": queues.sqs,
     "storage": storage.storage,
     "rocketmq": broker.rocketmq,
+    "local": local.local,
 }
 
 

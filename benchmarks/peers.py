@@ -29,6 +29,23 @@ def _fetch(package: str, *wanted: str) -> None:
         sys.path.append(str(FOLDER))
 
 
+def folder_of(name: str, *wanted: str) -> Path:
+    """Return a folder of the cache with packages that must not be importable here.
+
+    Raises:
+        LookupError: they could not be installed.
+    """
+    folder = FOLDER / f"alone-{name}"
+    if not folder.is_dir():
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), *wanted],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise LookupError(f"{wanted[-1]} could not be installed: {done.stderr.strip()}")
+    return folder
+
+
 def botocore(module: str) -> Any:
     """Return a module of botocore, installed the first time.
 

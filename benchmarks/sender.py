@@ -1,7 +1,8 @@
 """Our RocketMQ client's speed: ``sender.py NAMESRV TOPIC BODY_BYTES MODE``, a process of its own.
 
 MODE is that of ``SendBench`` of the live tests, which does the same with the Java client, or
-``asyncio``, for 100 tasks. Each line of standard input is a count; the answer is one JSON line
+``asyncio``, for 100 tasks, or ``raw``, for the least that can send: a socket and bytes that were
+made before. Each line of standard input is a count; the answer is one JSON line
 with the median latency (sync alone), the CPU time of the whole process a message and the rate.
 """
 
@@ -9,13 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from wirespeed.rocketmq import AsyncProducer, Message, Producer, PushConsumer, StartFrom
+from wirespeed.rocketmq import (
+    Admin,
+    AsyncProducer,
+    Message,
+    Producer,
+    PushConsumer,
+    StartFrom,
+    wire,
+)
 
 THREADS = 16
 UNDER_WAY = 2000
@@ -63,6 +73,12 @@ class Bench:
         for future in futures:
             future.result(30)
 
+    def oneway(self, count: int) -> None:
+        """Send without asking for an answer."""
+        send, topic, body = self.producer.send_oneway, self.topic, self.body
+        for _ in range(count):
+            send(topic, body)
+
     def batch(self, count: int) -> None:
         """Send 32 together."""
         for _ in range(0, count, TOGETHER):
@@ -109,6 +125,38 @@ class Bench:
         await asyncio.gather(*(work() for _ in range(TASKS)))
 
 
+class Raw:
+    """A socket that sends the same message again and again."""
+
+    def __init__(self, namesrv: str, topic: str, size: int) -> None:
+        with Admin(namesrv) as admin:
+            route = admin.route(topic)
+            broker = admin.brokers()[0].addresses[0]
+        host, _, port = broker.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        message = Message(topic, b"x" * size)
+        properties = "UNIQ_KEY\x01" + "0" * 32 + "\x02WAIT\x01true\x02"
+        queue = route.write_queues[0]
+        command = wire.send_request("raw-bench", message, properties, queue, 0, 0)
+        self._frame = b"".join(command.pack(1, 0, binary=False))
+        self._buffer = bytearray(65536)
+
+    def send(self, count: int) -> list[int]:
+        """Send one after the other; return how long each took."""
+        took = []
+        clock, write, frame = time.perf_counter_ns, self._socket.send, self._frame
+        read, buffer = self._socket.recv_into, self._buffer
+        for _ in range(count):
+            before = clock()
+            write(frame)
+            got = read(buffer)
+            while got < 4 + int.from_bytes(buffer[:4], "big"):
+                got += read(memoryview(buffer)[got:])
+            took.append(clock() - before)
+        return took
+
+
 def report(count: int, work: Callable[[int], Any]) -> None:
     """Do ``work`` and print how it went."""
     cpu, start = time.process_time_ns(), time.perf_counter_ns()
@@ -124,6 +172,11 @@ def report(count: int, work: Callable[[int], Any]) -> None:
 
 def main(namesrv: str, topic: str, size: int, mode: str) -> None:
     """Answer each count on standard input until it ends."""
+    if mode == "raw":
+        raw = Raw(namesrv, topic, size)
+        for line in sys.stdin:
+            report(int(line), raw.send)
+        return
     bench = Bench(namesrv, topic, size)
     if mode == "asyncio":
         run = asyncio.new_event_loop().run_until_complete
@@ -137,6 +190,7 @@ def main(namesrv: str, topic: str, size: int, mode: str) -> None:
         "threads": bench.threads,
         "async": bench.submit,
         "batch": bench.batch,
+        "oneway": bench.oneway,
         "one": lambda count: bench.consume(count, None),
         "many": lambda count: bench.consume(count, TOGETHER),
     }

@@ -18,8 +18,8 @@ import org.apache.rocketmq.common.message.Message;
 
 /**
  * The Java client's speed, for comparison: SendBench NAMESRV TOPIC BODY_BYTES MODE
- * MODE is sync, threads (16), async (2,000 under way), batch (32 together), one (consume one by
- * one) or many (consume by batches).
+ * MODE is sync, threads (16), async (2,000 under way), batch (32 together), oneway, one (consume
+ * one by one) or many (consume by batches).
  * Each line of standard input is a count; the answer is one JSON line with the median latency
  * (sync alone), the CPU time of the whole process a message and the rate.
  */
@@ -57,6 +57,7 @@ public final class SendBench {
                 case "threads": threads(count); break;
                 case "async": async(count); break;
                 case "batch": batch(count); break;
+                case "oneway": oneway(count); break;
                 case "one": consume(count, 1); break;
                 case "many": consume(count, TOGETHER); break;
                 default: throw new IllegalArgumentException(mode);
@@ -116,6 +117,12 @@ public final class SendBench {
             });
         }
         room.acquire(UNDER_WAY);
+    }
+
+    private static void oneway(int count) throws Exception {
+        for (int index = 0; index < count; index++) {
+            producer.sendOneway(new Message(topic, body));
+        }
     }
 
     private static void batch(int count) throws Exception {
