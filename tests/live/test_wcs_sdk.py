@@ -15,7 +15,7 @@ from wirespeed.local import LocalCloud
 SDK = ("wcs-python3-sdk==5.0.36", "crcmod", "requests", "requests-toolbelt", "pyyaml")
 
 PROGRAM = r"""
-import json, os, sys
+import json, os, sys, time
 from wcs.commons.config import Config
 from wcs.commons.util import etag, urlsafe_base64_encode as b64
 from wcs.services.client import Client
@@ -54,6 +54,16 @@ note("fmgr_copy", client.fmgr_copy(
     "resource/%s/bucket/%s/key/%s" % (b64("b:moved"), b64("b"), b64("again"))))
 note("fmgr_move", client.fmgr_move(
     "resource/%s/bucket/%s/key/%s" % (b64("b:again"), b64("b"), b64("third"))))
+slow = [
+    note("fmgr_fetch", client.fmgr_fetch("fetchURL/%s/bucket/%s/key/%s" % (
+        b64(url + "/download/b/dir/small"), b64("b"), b64("fetched")))),
+    note("fmgr_compress", client.fmgr_compress("bucket/%s/key/%s/format/zip/saveas/%s" % (
+        b64("b"), b64("dir/small"), b64("b:packed.zip")))),
+]
+limit = time.time() + 20
+for begun in slow:
+    while client.fmgr_status(begun["persistentId"])[1]["code"] < 3 and time.time() < limit:
+        time.sleep(0.05)
 begun = note("ops_execute", client.ops_execute("avthumb/mp4", "b", "moved"))
 note("ops_status", client.ops_status(begun["persistentId"]))
 note("wslive_list", client.wslive_list("news", "20260101000000", "20260102000000", "b"))
@@ -90,4 +100,6 @@ def test_every_call_of_the_sdk(sdk: Path, tmp_path: Path) -> None:
             "local", "local-secret", upload_url=cloud.wcs_url, manage_url=cloud.wcs_url
         ) as client:
             keys = {item.key for item in client.bucket("b").list()}
-    assert keys == {"dir/small", "dir/large"}
+            fetched = client.bucket("b").stat("fetched")
+    assert keys == {"dir/small", "dir/large", "fetched", "packed.zip"}
+    assert fetched.size == 5
