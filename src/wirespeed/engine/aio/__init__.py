@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from ..effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..forks import track_forks as track_forks
 from . import queues as queues
 
 T = TypeVar("T")
@@ -220,7 +221,3 @@ async def call_handler(handler: Callable[[Any], Any], argument: Any) -> Any:
     """Call a user's handler, a plain function or a coroutine function, and return its result."""
     result = handler(argument)
     return await result if inspect.isawaitable(result) else result
-
-
-def track_forks(client: object) -> None:
-    """Do nothing: an event loop does not live on in a forked child."""
