@@ -2,9 +2,9 @@
 
 ``python -m tests.rocketmq_interrupted KIND CLOUD SILENT MUTE`` makes each call of `ACTIONS`, sends
 SIGINT to itself while it waits, and closes the client. It prints a line for each: the action, what
-came of the call, the seconds from the signal to that, and the seconds that closing took. `CLOUD` is
-a healthy name server with a broker; `SILENT` one whose broker answers no send, no receive and no
-question; `MUTE` answers nothing.
+came of the call, the seconds from the signal to that, the seconds that closing took, and how many
+background threads it left. `CLOUD` is a healthy name server with a broker; `SILENT` one whose
+broker answers no send, no receive and no question; `MUTE` answers nothing.
 """
 
 from __future__ import annotations
@@ -210,7 +210,19 @@ def main(kind: str, *servers: str) -> None:
             program.client.close(**options(program))
             closed.append(time.monotonic() - began)
         timer.cancel()
-        print(action.__name__, raised, f"{took:.2f}", f"{closed[0]:.2f}", flush=True)
+        print(
+            action.__name__, raised, f"{took:.2f}", f"{closed[0]:.2f}", still_running(), flush=True
+        )
+
+
+def still_running() -> int:
+    """Return how many background threads live on a moment after closing."""
+    limit = time.monotonic() + 1.0
+    while True:
+        count = sum(thread.name.endswith("-timers") for thread in threading.enumerate())
+        if not count or time.monotonic() > limit:
+            return count
+        time.sleep(0.01)
 
 
 def options(program: Program) -> dict[str, float]:

@@ -43,6 +43,7 @@ from wirespeed.rocketmq.flow import consume, pull, route
 
 FIRST = StartFrom.FIRST
 WORKERS = 4
+SLACK = 0.5
 RETRIED = {1, 2, 14, 16, 17, 204, 205, 1500}
 topics = (f"links-{number}" for number in itertools.count())
 
@@ -228,7 +229,7 @@ def test_f2_a_broker_that_stops_for_a_while_holds_nobody_past_the_deadline(
         until(lambda: sends.ended[-1] > thawed, 5)
     time.sleep(0.2)
     sends.check(cloud)
-    assert sends.failed and sends.longest < 0.4 + 0.3
+    assert sends.failed and sends.longest < 0.4 + SLACK
     assert all(isinstance(error, DeadlineExceeded) for error in sends.failed.values())
 
 
@@ -376,7 +377,7 @@ def test_f5_delays_and_stalls_pass_no_deadline(
     time.sleep(0.6)
     sends.check(cloud)
     assert sends.failed and sends.acknowledged
-    assert sends.longest < 0.25 + 0.25
+    assert sends.longest < 0.25 + SLACK
 
 
 def test_f6_a_dead_line_is_left_for_a_new_one(
@@ -390,7 +391,7 @@ def test_f6_a_dead_line_is_left_for_a_new_one(
         until(lambda: sends.ended and sends.ended[-1] > lost, 5)
         time.sleep(0.2)
     assert min(end for end in sends.ended if end > lost) - lost < 0.5 + 1.0
-    assert sends.longest < 0.5 + 0.3 and len(sends.failed) <= 18
+    assert sends.longest < 0.5 + SLACK and len(sends.failed) <= 18
     with pytest.raises(DeadlineExceeded):
         side.do(sends.producer.ping, 0.2)
     assert side.do(sends.producer.ping) < 1.0
@@ -405,7 +406,7 @@ def test_f6_a_server_that_takes_connections_and_says_nothing(
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         side.do(producer.send, topic, b"x")
-    assert time.monotonic() - began < 0.3 + 0.3
+    assert time.monotonic() - began < 0.3 + SLACK
     broker.fault = lambda link, data: link.send(data)
     assert side.do(producer.send, topic, b"y", timeout=2.0).message_id
 
@@ -643,7 +644,6 @@ def test_f14_order_is_kept_for_each_key_while_lines_break(
     )
     side.do(consumer.start, box)
     producer = side.make("Producer", "links")
-    failures: list[WirespeedError] = []
 
     def send(key: str) -> None:
         for number in range(120):
@@ -652,8 +652,7 @@ def test_f14_order_is_kept_for_each_key_while_lines_break(
                     message = Message(topic, b"%s:%d" % (key.encode(), number))
                     side.do(producer.send_sharded, message, key)
                     break
-                except WirespeedError as error:
-                    failures.append(error)
+                except WirespeedError:
                     time.sleep(0.005)
 
     workers = [threading.Thread(target=send, args=(f"k{n}",), daemon=True) for n in range(8)]
@@ -661,10 +660,10 @@ def test_f14_order_is_kept_for_each_key_while_lines_break(
         worker.start()
     while any(worker.is_alive() for worker in workers):
         broker.cut()
-        time.sleep(0.1)
+        time.sleep(0.05)
     wanted = {b"k%d:%d" % (key, number) for key in range(8) for number in range(120)}
     until(lambda: set(box.bodies()) >= wanted, 20)
-    assert failures
+    assert len(broker.links) > 6
     order: dict[bytes, list[int]] = {}
     for body in box.bodies():
         key, _, number = body.partition(b":")

@@ -19,6 +19,7 @@ _log = logging.getLogger("wirespeed.engine")
 MAY_BLOCK = False
 """Blocking calls may not be made where an answer comes in."""
 _TURN = 64
+_AGAIN = 0.1
 
 
 class Transport(Protocol):
@@ -139,10 +140,12 @@ class Background:
 
     async def close(self) -> None:
         """Cancel every flow and wait for it. Twice is fine."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = set(self._tasks)
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Before Python 3.12 `asyncio.wait_for` may swallow one.
+            _, tasks = await asyncio.wait(tasks, timeout=_AGAIN)
 
     def discard(self) -> None:
         """Cancel every flow without waiting; for a client that nobody closed."""
