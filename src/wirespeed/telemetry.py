@@ -80,6 +80,11 @@ class Telemetry:
         """Have the counts that `source` returns added to a snapshot's."""
         self._sources.append(source)
 
+    def after_fork(self) -> None:
+        """In a forked child: count on without the parent's connections."""
+        self._lock = threading.Lock()
+        self._sources = []
+
     def on(self, name: str, listener: Callable[[Event], object]) -> Callable[[], None]:
         """Call `listener` with each `Event` of that name; return what ends it.
 

@@ -277,6 +277,33 @@ def test_worker_pool_counts_what_it_dropped() -> None:
     background.close()
 
 
+def test_closing_ends_a_flow_whose_cancellation_got_lost() -> None:
+    lost: list[bool] = []
+
+    class Swallowing:
+        async def exchange(self, effect: Exchange) -> str:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost.append(True)
+            return "an answer all the same"
+
+    def flow() -> Flow[None]:
+        while True:
+            yield exchange("x")
+
+    async def main() -> None:
+        background = aio.Background(Swallowing(), "test")
+        background.start(flow())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(background.close(), 3)
+
+    asyncio.run(main())
+    assert lost == [True]
+
+
 def test_loop_worker_pool_runs_suspended_items_side_by_side() -> None:
     async def main() -> None:
         background = aio.Background(LoopEcho(), "test")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -41,7 +42,9 @@ _SWEEP = 0.05
 class LoopConnection(asyncio.BufferedProtocol):
     """A connection owned by its event loop; replies complete futures.
 
-    One timer sweeps the deadlines of all its calls, at most `_SWEEP` seconds late.
+    One timer sweeps the deadlines of all its calls, at most `_SWEEP` seconds late. `retiring` is
+    set when the server asked for no further request, or when a request's time passed and nothing
+    at all had come: the line may be dead.
     """
 
     def __init__(
@@ -55,10 +58,11 @@ class LoopConnection(asyncio.BufferedProtocol):
         self.endpoint = endpoint
         self._on_lost = on_lost
         self.retiring = False
+        self._replaced = False
         self.counts = [0, 0, 0]
         self._core = Connection(handler, self._write_answers, binary=binary)
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[int, tuple[asyncio.Future[Frame], float]] = {}
+        self._pending: dict[int, tuple[asyncio.Future[Frame], float, int]] = {}
         self._transport: asyncio.Transport | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
@@ -119,7 +123,7 @@ class LoopConnection(asyncio.BufferedProtocol):
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
         pending, self._pending = self._pending, {}
-        for future, _ in pending.values():
+        for future, _, _ in pending.values():
             if not future.done():
                 future.set_exception(copy.copy(error))
         if self._on_lost is not None:
@@ -150,13 +154,15 @@ class LoopConnection(asyncio.BufferedProtocol):
         opaque, buffers = self._core.encode(command)
         await self._write(buffers, deadline)
         future: asyncio.Future[Frame] = self._loop.create_future()
-        self._pending[opaque] = (future, deadline)
+        self._pending[opaque] = (future, deadline, self.counts[2])
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         try:
             return await future
         finally:
             self._pending.pop(opaque, None)
+            if self._replaced and not self._pending:
+                self.close()
 
     async def send_oneway(self, command: Command, deadline: float) -> None:
         """Write `command`, which has no reply."""
@@ -166,9 +172,11 @@ class LoopConnection(asyncio.BufferedProtocol):
     def _sweep(self) -> None:
         self._sweeper = None
         now = time.monotonic()
-        for future, deadline in list(self._pending.values()):
+        for future, deadline, heard in list(self._pending.values()):
             if deadline <= now and not future.done():
                 future.set_exception(late(self.endpoint))
+                if heard == self.counts[2]:
+                    self.retiring = True
         if self._pending:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
@@ -178,9 +186,24 @@ class LoopConnection(asyncio.BufferedProtocol):
         return bool(self._pending)
 
     def retire(self) -> None:
-        """Close once what is under way has its answer; the server closes it else."""
+        """Close once what is under way has ended."""
+        self._replaced = True
         if not self._pending:
             self.close()
+
+    def abandon(self) -> None:
+        """Let go of a socket inherited by a forked child, without a word to the server."""
+        self.closed = True
+        if self._transport is None:
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return
+        # The loop is told nothing: what it watches, the parent's loop watches too. And the number
+        # stays taken, for the loop's transport closes it when it is collected.
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, sock.fileno(), inheritable=False)
+        os.close(nothing)
 
     def close(self) -> None:
         """Close the socket; who still waits gets a `TransportError`. Twice is fine."""
@@ -311,4 +334,8 @@ class Transport:
         self._connections.clear()
 
     def after_fork(self) -> None:
-        """Do nothing: an event loop does not live on in a forked child."""
+        """In a forked child: forget the parent's connections."""
+        connections = list(self._connections.values())
+        self._connections.clear()
+        for connection in connections:
+            connection.abandon()

@@ -56,12 +56,16 @@ _RECORDS = 64 * 1024
 
 
 class _Waiter:
-    """One exchange in flight; `lock` exists when its caller does not read for itself."""
+    """One exchange in flight; `lock` exists when its caller does not read for itself.
 
-    __slots__ = ("deadline", "done", "error", "frame", "lock")
+    `heard` are the bytes that had come when it began.
+    """
 
-    def __init__(self, deadline: float, done: Done | None) -> None:
+    __slots__ = ("deadline", "done", "error", "frame", "heard", "lock")
+
+    def __init__(self, deadline: float, done: Done | None, heard: int) -> None:
         self.deadline = deadline
+        self.heard = heard
         self.done = done
         self.frame: Frame | None = None
         self.error: WirespeedError | None = None
@@ -85,8 +89,9 @@ def _set_slice(sock: socket.socket | TlsSocket, option: int, seconds: float) -> 
 class SocketConnection:
     """A connected socket and whoever waits on it. Thread-safe.
 
-    `retiring` is set when the server asked for no further request; `counts` are the requests,
-    the bytes written and the bytes read.
+    `retiring` is set when the server asked for no further request, or when a request's time passed
+    and nothing at all had come: the line may be dead. `counts` are the requests, the bytes written
+    and the bytes read.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class SocketConnection:
         self._sock = sock
         self._on_lost = on_lost
         self.retiring = False
+        self._replaced = False
         self.counts = [0, 0, 0]
         self._core = Connection(handler, self._write_answers, binary=binary)
         self._lock = threading.Lock()
@@ -122,7 +128,7 @@ class SocketConnection:
                 have the request.
         """
         opaque, buffers = self._core.encode(command)
-        waiter = _Waiter(deadline, None)
+        waiter = _Waiter(deadline, None, self.counts[2])
         with self._lock:
             self._check_open()
             reads = not self._reading and not self._pending
@@ -154,7 +160,7 @@ class SocketConnection:
     def submit(self, command: Command, deadline: float, done: Done) -> None:
         """Send `command`; `done(frame, error)` is called once, on the reading thread."""
         opaque, buffers = self._core.encode(command)
-        waiter = _Waiter(deadline, done)
+        waiter = _Waiter(deadline, done, self.counts[2])
         with self._lock:
             self._check_open()
             self._pending[opaque] = waiter
@@ -214,7 +220,7 @@ class SocketConnection:
         try:
             while waiter.frame is None and waiter.error is None:
                 if not self._read_some() and time.monotonic() >= waiter.deadline:
-                    waiter.error = late(self.endpoint)
+                    self._end_late(waiter)
         except BaseException as error:
             self._fail(lost(self.endpoint, error))
             raise
@@ -223,9 +229,14 @@ class SocketConnection:
         while waiter.frame is None and waiter.error is None:
             left = waiter.deadline - time.monotonic()
             if left <= 0:
-                waiter.error = late(self.endpoint)
+                self._end_late(waiter)
             else:
                 waiter.lock.acquire(timeout=min(left, 60.0))
+
+    def _end_late(self, waiter: _Waiter) -> None:
+        waiter.error = late(self.endpoint)
+        if waiter.heard == self.counts[2]:
+            self.retiring = True
 
     def _read_some(self) -> bool:
         """Receive once and complete what arrived; False when nothing came for a slice."""
@@ -300,6 +311,9 @@ class SocketConnection:
             if now - swept >= _SWEEP:
                 swept = now
                 self._expire(now)
+            if self._replaced and not self._pending:
+                self.close()
+                break
             with self._lock:
                 if not self._pending and not self._is_idle():
                     break
@@ -316,7 +330,7 @@ class SocketConnection:
             for opaque, _ in passed:
                 del self._pending[opaque]
         for _, waiter in passed:
-            waiter.error = late(self.endpoint)
+            self._end_late(waiter)
             waiter.complete()
 
     def _fail(self, error: WirespeedError) -> None:
@@ -342,7 +356,8 @@ class SocketConnection:
             self._wake.notify()
 
     def retire(self) -> None:
-        """Close once what is under way has its answer; the server closes it else."""
+        """Close once what is under way has ended."""
+        self._replaced = True
         if not self._pending:
             self.close()
 

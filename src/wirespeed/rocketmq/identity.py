@@ -11,7 +11,7 @@ import threading
 import time
 
 from ..config import Clock, Credentials
-from ..engine.threads import track_forks
+from ..engine.forks import track_forks
 from ..remoting.connection import Tls, parse_address
 from .flow.route import Settings, parse_name_servers
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from ..effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..forks import track_forks as track_forks
 from . import queues as queues
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ _log = logging.getLogger("wirespeed.engine")
 MAY_BLOCK = False
 """Blocking calls may not be made where an answer comes in."""
 _TURN = 64
+_AGAIN = 0.1
 
 
 class Transport(Protocol):
@@ -138,10 +140,12 @@ class Background:
 
     async def close(self) -> None:
         """Cancel every flow and wait for it. Twice is fine."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = set(self._tasks)
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Before Python 3.12 `asyncio.wait_for` may swallow one.
+            _, tasks = await asyncio.wait(tasks, timeout=_AGAIN)
 
     def discard(self) -> None:
         """Cancel every flow without waiting; for a client that nobody closed."""
@@ -220,7 +224,3 @@ async def call_handler(handler: Callable[[Any], Any], argument: Any) -> Any:
     """Call a user's handler, a plain function or a coroutine function, and return its result."""
     result = handler(argument)
     return await result if inspect.isawaitable(result) else result
-
-
-def track_forks(client: object) -> None:
-    """Do nothing: an event loop does not live on in a forked child."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -20,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...errors import Cancelled
 from ..effects import Compute, Effect, Exchange, Flow, Gather, Sleep
+from ..forks import track_forks as track_forks
 from . import queues as queues
 
 T = TypeVar("T")
@@ -460,24 +459,3 @@ make_state_lock = threading.Lock
 def call_handler(handler: Callable[[Any], Any], argument: Any) -> Any:
     """Call a user's handler and return what it returns."""
     return handler(argument)
-
-
-class _ForkAware(Protocol):
-    def after_fork(self) -> None: ...
-
-
-_fork_aware: weakref.WeakSet[_ForkAware] = weakref.WeakSet()
-
-
-def track_forks(client: _ForkAware) -> None:
-    """Have `client.after_fork()` called in every child forked from now on, while it lives."""
-    _fork_aware.add(client)
-
-
-def _after_fork_in_child() -> None:
-    for client in list(_fork_aware):
-        client.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ...config import Credentials, seconds, whole
 from ...engine import aio as engine
+from ...engine import unclosed
 from ...engine.effects import Wakeup
 from ...errors import (
     ConfigError,
@@ -319,6 +319,7 @@ class AsyncProducer(AsyncRemotingClient):
             async with self._lock:
                 if self._submitter is None:
                     self._submitter = AsyncSubmitter(self.send_many, *self._room)
+                    unclosed.watch(self)
         patience = None if timeout is None else seconds(timeout, "timeout")
         future: engine.queues.Future[SendResult] = await self._submitter.put(
             message, patience if self._blocks else 0.0
@@ -551,7 +552,6 @@ class AsyncProducer(AsyncRemotingClient):
                 )
                 await engine.run(route.unregister(self._state, command), self._transport)
             finally:
-                await self._background.close()
                 await self._disconnect()
 
     async def __aenter__(self) -> AsyncProducer:
@@ -565,8 +565,7 @@ class AsyncProducer(AsyncRemotingClient):
 
     def __del__(self) -> None:
         if self._started:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._background.discard()
+            self.warn_unclosed()
             self._drop()
 
 

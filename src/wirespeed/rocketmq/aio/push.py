@@ -339,13 +339,15 @@ class AsyncPushConsumer(AsyncMember):
                 return
             self._stop_pulling()
             limit = time.monotonic() + timeout
-            left = await self._pool.close(timeout)
-            await self._direct_pool.close(max(0.0, limit - time.monotonic()))
-            if left:
-                _log.warning("%r closed with %d messages not consumed", self, left)
-            if self._tracer is not None:
-                await engine.run(self._tracer.send_waiting(self._state), self._transport)
-            await self._leave()
+            try:
+                left = await self._pool.close(timeout)
+                await self._direct_pool.close(max(0.0, limit - time.monotonic()))
+                if left:
+                    _log.warning("%r closed with %d messages not consumed", self, left)
+                if self._tracer is not None:
+                    await engine.run(self._tracer.send_waiting(self._state), self._transport)
+            finally:
+                await self._leave()
 
     async def __aenter__(self) -> AsyncPushConsumer:
         return self

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -386,5 +385,5 @@ class Admin(RemotingClient):
 
     def __del__(self) -> None:
         if self._started:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self.warn_unclosed()
             self._drop()

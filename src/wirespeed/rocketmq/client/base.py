@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +42,7 @@ class RemotingClient:
 
     _started = False
     _closed = False
+    _background: engine.Background | None = None
     _following: engine.Background | None = None
 
     def _configure(
@@ -104,15 +107,25 @@ class RemotingClient:
         )
 
     def _disconnect(self) -> None:
-        if self._following is not None:
-            self._following.close()
+        for background in (self._background, self._following):
+            if background is not None:
+                background.close()
         self._transport.close()
 
     def _drop(self) -> None:
         """Disconnect a client that nobody closed, without waiting."""
-        if self._following is not None:
-            self._following.discard()
+        # At the interpreter's end threads have stopped, some with a lock in hand.
+        if sys.is_finalizing():
+            return
+        for background in (self._background, self._following):
+            if background is not None:
+                background.discard()
         self._transport.discard()
+
+    def warn_unclosed(self) -> None:
+        """Warn where nobody closed this client: it may run on until the interpreter ends."""
+        if self._started:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=3)
 
     def start(self) -> None:
         """Connect. Twice is fine."""
@@ -180,6 +193,7 @@ class RemotingClient:
     def after_fork(self) -> None:
         """In a forked child: what is under way stays with the parent."""
         self._lock = engine.Lock()
+        self._telemetry.after_fork()
         if self._started:
             self._started = False
             self._transport.after_fork()

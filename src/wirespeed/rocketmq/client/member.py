@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +32,7 @@ class Member(RemotingClient):
     _policy: ConsumerPolicy
     _wanted: dict[str, str | Sql]
     _offsets: Offsets | None = None
+    _background: engine.Background
 
     def _subscribe(self, subscriptions: Mapping[str, str | Sql]) -> None:
         """Take up what the group wants.
@@ -116,7 +116,6 @@ class Member(RemotingClient):
         try:
             engine.run(consume.leave(self._consumer), self._transport)
         finally:
-            self._background.close()
             self._disconnect()
 
     def queues(self) -> list[MessageQueue]:
@@ -170,11 +169,6 @@ class Member(RemotingClient):
         """In a forked child: the messages stay with the parent, and this object is closed."""
         self._closed = self._closed or self._started
         super().after_fork()
-
-    def warn_unclosed(self) -> None:
-        """Warn where nobody closed this consumer: it runs on until the interpreter ends."""
-        if self._started:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
 
 def starting_point(start_from: StartFrom, start_at: float | None) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ...config import Credentials, seconds, whole
 from ...engine import threads as engine
+from ...engine import unclosed
 from ...engine.effects import Wakeup
 from ...errors import (
     ConfigError,
@@ -320,6 +320,7 @@ class Producer(RemotingClient):
             with self._lock:
                 if self._submitter is None:
                     self._submitter = Submitter(self.send_many, *self._room)
+                    unclosed.watch(self)
         patience = None if timeout is None else seconds(timeout, "timeout")
         future: engine.queues.Future[SendResult] = self._submitter.put(
             message, patience if self._blocks else 0.0
@@ -552,7 +553,6 @@ class Producer(RemotingClient):
                 )
                 engine.run(route.unregister(self._state, command), self._transport)
             finally:
-                self._background.close()
                 self._disconnect()
 
     def __enter__(self) -> Producer:
@@ -566,8 +566,7 @@ class Producer(RemotingClient):
 
     def __del__(self) -> None:
         if self._started:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._background.discard()
+            self.warn_unclosed()
             self._drop()
 
 

@@ -340,13 +340,15 @@ class PushConsumer(Member):
                 return
             self._stop_pulling()
             limit = time.monotonic() + timeout
-            left = self._pool.close(timeout)
-            self._direct_pool.close(max(0.0, limit - time.monotonic()))
-            if left:
-                _log.warning("%r closed with %d messages not consumed", self, left)
-            if self._tracer is not None:
-                engine.run(self._tracer.send_waiting(self._state), self._transport)
-            self._leave()
+            try:
+                left = self._pool.close(timeout)
+                self._direct_pool.close(max(0.0, limit - time.monotonic()))
+                if left:
+                    _log.warning("%r closed with %d messages not consumed", self, left)
+                if self._tracer is not None:
+                    engine.run(self._tracer.send_waiting(self._state), self._transport)
+            finally:
+                self._leave()
 
     def __enter__(self) -> PushConsumer:
         return self
