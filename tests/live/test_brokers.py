@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.cluster import Broker, Cluster, ask, version_asked
+from tests.live.cluster import Cluster, ask, version_asked
 from tests.live.collector import Collector
 from tests.live.load import SLACK, Load, Numbers, Sequences, read_back
 from tests.rocketmq_sides import KINDS, Side, until
