@@ -283,7 +283,7 @@ class Broker:
     def wait_started(self) -> None:
         """Wait until the broker serves and every name server that runs knows it."""
         assert self.server is not None
-        self.server.wait_for("boot success", 60)
+        self.server.wait_for("boot success", 120)
         self.cluster.wait_for_route(self.name, self.advertised, 30)
 
     def kill(self) -> None:
