@@ -23,6 +23,7 @@ from wirespeed._native.pure import rocketmq as codec
 from wirespeed.rocketmq.fastjson import loads
 
 NUMBERS = itertools.count(1)
+since_5 = pytest.mark.since(5)
 Connect = Callable[..., Probe]
 
 
@@ -106,6 +107,7 @@ def test_old_clients_get_keys_without_quotes(namesrv: str) -> None:
     assert b'{"0":"' in new.body
 
 
+@since_5
 def test_unknown_commands_are_refused(namesrv: str, probe: Probe) -> None:
     with Probe(namesrv) as names:
         for peer in (probe, names):
@@ -117,6 +119,7 @@ def test_unknown_commands_are_refused(namesrv: str, probe: Probe) -> None:
 # -- sending --
 
 
+@since_5
 @pytest.mark.parametrize("binary", [False, True])
 def test_a_message_comes_back_as_sent(probe: Probe, topic: str, group: str, binary: bool) -> None:
     born = int(time.time() * 1000) - 5
@@ -198,11 +201,11 @@ def test_a_batch(probe: Probe, topic: str, group: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"b": "with space"}, 29),
-        ({"b": "t" * 128}, 29),
+        pytest.param({"b": "with space"}, 29, marks=since_5),
+        pytest.param({"b": "t" * 128}, 29, marks=since_5),
         ({"b": "SCHEDULE_TOPIC_XXXX"}, 16),
         ({"c": "no-such-default"}, 17),
-        ({"e": 4}, 29),
+        pytest.param({"e": 4}, 29, marks=since_5),
         ({"b": None}, 1),
         ({"e": None}, 1),
     ],
@@ -216,6 +219,7 @@ def test_sends_that_are_refused(
     assert answer.remark
 
 
+@since_5
 def test_the_largest_body(probe: Probe, topic: str) -> None:
     largest = probe.publish(topic, bytes(4 * 1024 * 1024))
     assert largest is not None and largest.code == 0
@@ -250,6 +254,7 @@ def test_offsets_beside_the_queue(probe: Probe, topic: str, group: str) -> None:
     assert (empty.code, empty.remark) == (19, "NO_MESSAGE_IN_QUEUE")
 
 
+@since_5
 def test_pulls_that_are_refused(probe: Probe, topic: str, group: str) -> None:
     assert probe.pull(group, topic, 0).code == 17
     probe.publish(topic)
@@ -332,6 +337,7 @@ def test_a_held_pull_blocks_nobody(connect: Connect, topic: str, group: str) -> 
 # -- offsets --
 
 
+@since_5
 def test_a_committed_offset_reads_back(probe: Probe, topic: str, group: str) -> None:
     probe.publish(topic)
     place = {"consumerGroup": group, "topic": topic, "queueId": 2}
@@ -348,6 +354,7 @@ def test_a_committed_offset_reads_back(probe: Probe, topic: str, group: str) -> 
     eventually(lambda: probe.ask(14, place).fields.get("offset") == "9")
 
 
+@since_5
 def test_a_new_group_on_a_young_queue_begins_at_0(probe: Probe, topic: str, group: str) -> None:
     probe.publish(topic)
     assert probe.pull_until(1, group, topic)
@@ -367,6 +374,7 @@ def test_a_pull_may_commit(probe: Probe, topic: str, group: str) -> None:
     eventually(lambda: probe.ask(14, place).fields.get("offset") == "1")
 
 
+@since_5
 def test_the_ends_of_a_queue(probe: Probe, topic: str, group: str) -> None:
     place = {"topic": topic, "queueId": 0}
     assert probe.ask(30, place).fields["offset"] == "0"
@@ -418,6 +426,7 @@ def test_a_lost_connection_leaves_its_groups(connect: Connect, group: str, topic
     assert listed["consumerIdList"] == [first.client_id]
 
 
+@since_5
 def test_a_heartbeat_makes_the_retry_topic(
     namesrv: str, connect: Connect, group: str, topic: str
 ) -> None:

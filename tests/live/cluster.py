@@ -224,6 +224,7 @@ class Broker:
 
     Attributes:
         address: ``"127.0.0.1:PORT"``.
+        advertised: the address that name servers tell of.
         server: the process, or None while there is none.
     """
 
@@ -234,6 +235,7 @@ class Broker:
         self.name = name
         port = free_port(-2, 1)
         self.address = f"127.0.0.1:{port}"
+        self.advertised = f"{settings.get('brokerIP1', '127.0.0.1')}:{port}"
         self.server: Server | None = None
         self.folder = cluster.home / f"{name}-{broker_id}"
         self.folder.mkdir()
@@ -281,8 +283,8 @@ class Broker:
     def wait_started(self) -> None:
         """Wait until the broker serves and every name server that runs knows it."""
         assert self.server is not None
-        self.server.wait_for("boot success", 60)
-        self.cluster.wait_for_route(self.name, self.address, 30)
+        self.server.wait_for("boot success", 120)
+        self.cluster.wait_for_route(self.name, self.advertised, 30)
 
     def kill(self) -> None:
         """Kill the process: SIGKILL."""

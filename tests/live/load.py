@@ -8,6 +8,7 @@ import itertools
 import threading
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from typing import Any
 
 from tests.live.cluster import Broker, Cluster
@@ -27,6 +28,23 @@ WORKERS = {"threads": 16, "asyncio": 64}
 SLACK = 1.0
 
 
+def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Run to its end what awaits nothing, since it has to do with clients for threads alone."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a call of the client for threads was to be awaited")
+
+
+async def rest(side: Side, seconds: float) -> None:
+    """Sleep as programs of the side do."""
+    if side.loop is None:
+        time.sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)
+
+
 class Load:
     """Sends the numbers below `count` once each, by several threads or tasks at a time.
 
@@ -35,6 +53,7 @@ class Load:
         producer: sends them.
         topic: where to.
         count: how many.
+        rate: how many a second at most; 0 for as many as they can.
 
     Attributes:
         results: for each number its result, or the error that its send raised.
@@ -42,11 +61,14 @@ class Load:
         longest: the seconds that the slowest of them took.
     """
 
-    def __init__(self, side: Side, producer: Any, topic: str, count: int) -> None:
+    def __init__(
+        self, side: Side, producer: Any, topic: str, count: int, rate: float = 0.0
+    ) -> None:
         self.side = side
         self.producer = producer
         self.topic = topic
         self.count = count
+        self.rate = rate
         self.results: list[SendResult | WirespeedError | None] = [None] * count
         self.sent = 0
         self.longest = 0.0
@@ -57,6 +79,7 @@ class Load:
 
     def start(self) -> Load:
         """Begin, in the background."""
+        self._began = time.monotonic()
         self._thread.start()
         return self
 
@@ -78,7 +101,7 @@ class Load:
         if self.side.loop is not None:
             asyncio.run_coroutine_threadsafe(self._on_loop(workers), self.side.loop).result()
             return
-        threads = [threading.Thread(target=self._in_thread) for _ in range(workers)]
+        threads = [threading.Thread(target=finish, args=(self._work(),)) for _ in range(workers)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -87,19 +110,14 @@ class Load:
     async def _on_loop(self, workers: int) -> None:
         await asyncio.gather(*(self._work() for _ in range(workers)))
 
-    def _in_thread(self) -> None:
-        work = self._work()
-        try:
-            work.send(None)
-        except StopIteration:
-            return
-        raise AssertionError("a call of the client for threads was to be awaited")
-
     async def _work(self) -> None:
         try:
             for number in self._numbers:
                 if number >= self.count:
                     return
+                early = self._began + number / self.rate - time.monotonic() if self.rate else 0.0
+                if early > 0:
+                    await rest(self.side, early)
                 began = time.monotonic()
                 outcome: SendResult | WirespeedError
                 try:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.cluster import Cluster, version_asked
+from tests.live.cluster import Cluster
 from tests.rocketmq_conformance import *  # noqa: F403
-
-pytestmark = pytest.mark.skipif(
-    version_asked().startswith("4."), reason="the local broker answers as a 5.x does"
-)
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,19 @@ from wirespeed.errors import ConfigError, NotFound, TlsError
 from wirespeed.rocketmq import ConsumeResult, Message, Producer, Sql, Tls
 
 CONSUME_DIRECTLY = 309
-since_5 = pytest.mark.skipif(version_asked().startswith("4."), reason="it came with 5.0")
+since_5 = pytest.mark.since(5)
 
 
 @pytest.fixture(scope="module")
 def namesrv(rocketmq_cluster: Cluster) -> str:
     """Where the name server under test is."""
     return rocketmq_cluster.namesrv
+
+
+@pytest.fixture
+def forgets_groups() -> bool:
+    """Whether a broker that deletes a group forgets its offsets: not before 5.0."""
+    return not version_asked().startswith("4.")
 
 
 def test_the_broker_filters_by_a_condition(

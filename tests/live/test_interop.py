@@ -10,14 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.cluster import Cluster, version_asked
+from tests.live.cluster import Cluster
 from tests.rocketmq_features import transact
 from tests.rocketmq_sides import KINDS, Inbox, Side, until
 from wirespeed.rocketmq import Message, StartFrom, TransactionStatus
-
-pytestmark = pytest.mark.skipif(
-    version_asked().startswith("4."), reason="the Java peer is written for the client of 5.x"
-)
 
 
 @pytest.fixture(params=KINDS)
@@ -68,7 +64,14 @@ def java_topic(rocketmq_cluster: Cluster) -> str:
     return topic
 
 
-@pytest.mark.parametrize("consumer", ["PushConsumer", "LitePullConsumer", "SimpleConsumer"])
+@pytest.mark.parametrize(
+    "consumer",
+    [
+        "PushConsumer",
+        "LitePullConsumer",
+        pytest.param("SimpleConsumer", marks=pytest.mark.since(5)),
+    ],
+)
 def test_we_read_every_kind_of_java_s(
     side: Side, java_topic: str, group: str, consumer: str
 ) -> None:

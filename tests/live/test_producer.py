@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.live.cluster import Cluster, version_asked
+from tests.live.cluster import Cluster
 from wirespeed.rocketmq import (
     Message,
     Producer,
@@ -61,7 +61,7 @@ def test_a_batch_is_stored_in_order_in_one_queue(
         assert message.tag == f"t{number}"
 
 
-@pytest.mark.skipif(version_asked().startswith("4."), reason="4.x has delay levels only")
+@pytest.mark.since(5)
 def test_delays_and_compression(rocketmq_cluster: Cluster, topic: str, group: str) -> None:
     inbox = Inbox(rocketmq_cluster, group, topic)
     large = b"wirespeed " * 50_000

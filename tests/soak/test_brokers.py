@@ -34,7 +34,8 @@ def test_two_hundred_thousand_sends_while_brokers_are_killed(
     cluster.create_topic(topic, 4, brokers=cluster.brokers)
     side = Side(kind, cluster.namesrv)
     try:
-        load = Load(side, side.make("Producer", "killing", timeout=TIMEOUT), topic, count).start()
+        load = Load(side, side.make("Producer", "killing", timeout=TIMEOUT), topic, count, 1200)
+        load.start()
         for number, broker in enumerate(cluster.brokers * 2, 1):
             load.wait(number * count // 6, 600)
             at = load.sent
