@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 _Result = TypeVar("_Result")
 
-_FEW = 5 if "WIRESPEED_BACKEND" in os.environ else 50
+_FEW = 5 if "WIRESPEED_BACKEND" in os.environ else 25
 """The services are the same whatever the backend: the long run is for one of them."""
 
 QUICK = settings(
