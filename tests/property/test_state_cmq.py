@@ -164,6 +164,26 @@ class Machine(RuleBasedStateMachine):
         else:
             self.refused(4430, "DeleteMessage", queue, receiptHandle=handle)
 
+    @rule(body=st.sampled_from("xyz"), pause=st.sampled_from([1, HIDDEN, 61]))
+    def keep(self, body: str, pause: int) -> None:
+        """Send, receive all and delete all, of the queue that can be rewound."""
+        self.send("kept", [body], 0)
+        count = 16
+        now = self.clock.now
+        ready = [
+            each
+            for each in self.model("kept").letters
+            if each.deleted is None and each.visible_at <= now
+        ][:count]
+        reply = self.ask("BatchReceiveMessage", "kept", numOfMsg=count)
+        for each, letter in zip(reply["msgInfoList"], ready, strict=True):
+            letter.receives += 1
+            letter.first = letter.first or now
+            letter.visible_at, letter.handle = now + HIDDEN, each["receiptHandle"]
+        self.clock.now += pause
+        for letter in ready:
+            self.delete((letter, letter.handle, "kept"))
+
     @rule(found=st.lists(receipts, min_size=1, max_size=3))
     def delete_many(self, found: list[tuple[Letter, str, str]]) -> None:
         queue = found[0][2]

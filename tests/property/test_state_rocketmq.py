@@ -128,6 +128,8 @@ class Machine(RuleBasedStateMachine):
         self.loop.close()
 
     def send_command(self, code: int, body: bytes = b"", **fields: Any) -> tuple[int, Reply | None]:
+        # No two commands come at the same moment: what is due at one has no order.
+        self.tick(1 / 1024)
         self.count += 1
         texts = {name: str(value) for name, value in fields.items()}
         connection: Any = self.client
@@ -165,14 +167,22 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 1, 5, 10, 31, 61]))
     def wait(self, seconds: float) -> None:
-        # Timers that are due at different times must not be due at once.
         for _ in range(int(seconds * 2)):
-            self.clock.now += 0.5
-            for _ in range(3):
-                self.loop.run_until_complete(asyncio.sleep(0))
-            for each in [each for each in self.model.later if each.due <= self.clock.now]:
-                self.model.later.remove(each)
-                self.append(each.place, each.letter)
+            self.tick(0.5)
+
+    def tick(self, seconds: float) -> None:
+        """Let a little time pass, and what is due be done."""
+        self.clock.now += seconds
+        self.loop.run_until_complete(self.rounds())
+        due = [each for each in self.model.later if each.due <= self.clock.now]
+        for each in sorted(due, key=lambda each: each.due):
+            self.model.later.remove(each)
+            self.append(each.place, each.letter)
+
+    @staticmethod
+    async def rounds() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     # -- sending --
 
@@ -297,9 +307,12 @@ class Machine(RuleBasedStateMachine):
         else:
             assert (reply.code, reply.fields["offset"]) == (0, str(wanted or 0))
 
-    @rule(ago=st.sampled_from([-10, 0, 1, 7, 40]))
-    def reset(self, ago: int) -> None:
+    @rule(ago=st.sampled_from([-10, 0, 7, 40]), at=st.integers(0, 20))
+    def reset(self, ago: int, at: int) -> None:
+        """Go to some time ago, or for 0 to just when a message was stored."""
         moment = int((self.clock.now - ago) * 1000)
+        if not ago and at < len(self.model.queues[TOPIC, 0]):
+            moment = int(self.model.queues[TOPIC, 0][at].stored * 1000)
         reply = self.ask(222, topic=TOPIC, group=GROUP, timestamp=moment, isForce="true")
         if len(self.model.offsets) < QUEUES:
             assert reply.code == 1
@@ -311,6 +324,7 @@ class Machine(RuleBasedStateMachine):
             self.model.offsets[number] = before
             found = self.ask(29, topic=TOPIC, queueId=number, timestamp=moment)
             assert found.fields["offset"] == str(before)
+            self.offset(number, "false")
 
     @rule(message=messages, level=st.sampled_from([0, 1, 3]))
     def send_back(self, message: tuple[int, Letter], level: int) -> None:
@@ -323,6 +337,17 @@ class Machine(RuleBasedStateMachine):
             return
         chosen = min(level or 3 + letter.reconsumed, len(LEVELS))
         self.model.later.append(Later(self.clock.now + LEVELS[chosen - 1], (RETRY, 0), again))
+
+    @rule(level=st.sampled_from([0, 1, 2]))
+    def retry(self, level: int) -> None:
+        """Read the newest of the retry topic, or else of a queue, and send it back."""
+        for place in ((RETRY, 0), (TOPIC, 0), (TOPIC, 1)):
+            if queue := self.model.queues[place]:
+                offset = len(queue) - 1
+                reply = self.ask(11, **self.pull(place, offset, ""))
+                [message] = self.check(reply, place, offset, "", 32)
+                self.send_back(message, level)
+                return
 
     # -- locks --
 
@@ -345,6 +370,14 @@ class Machine(RuleBasedStateMachine):
         if not gives_back:
             given = json.loads(reply.body)["lockOKMQSet"]
             assert {each["queueId"] for each in given} == granted
+
+    @rule(numbers=st.sets(NUMBERS, min_size=1))
+    def take_over(self, numbers: set[int]) -> None:
+        """Let a lock run out, nearly or just."""
+        self.lock("one", numbers, False)
+        for seconds in (59, 2):
+            self.wait(seconds)
+            self.lock("two", numbers, False)
 
     # -- what always holds --
 
@@ -370,10 +403,9 @@ class Machine(RuleBasedStateMachine):
             elif not came:
                 assert answer is None
             # What does not match is told at the next tick, or when the time passes.
-            elif answer is None:
-                continue
-            else:
+            elif answer is not None:
                 assert answer.code == 20
+                assert self.clock.now >= came[0].stored + TICK, "it woke somebody"
             if answer is not None:
                 self.model.held.remove(held)
 

@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         model.settle(self.clock.now)
         return model
 
-    @rule(seconds=st.sampled_from([1, 10, HIDDEN, 61, 300]))
+    @rule(seconds=st.sampled_from([1, 10, HIDDEN, 61, 250]))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
 
@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         now = self.clock.now
         self.model("work").letters.append(Letter(body, "", now, now + delay, home="work"))
 
-    @rule(group=GROUPS, key=st.sampled_from("123456"), body=st.sampled_from("xyz"))
+    @rule(group=GROUPS, key=st.sampled_from("1234"), body=st.sampled_from("xyz"))
     def send_in_line(self, group: str, key: str, body: str) -> None:
         reply = self.ask(
             "SendMessage", "line.fifo", MessageBody=body, MessageGroupId=group,
@@ -168,6 +168,22 @@ class Machine(RuleBasedStateMachine):
             assert attributes.get("MessageGroupId", "") == letter.group
             assert ("DeadLetterQueueSourceArn" in attributes) == (queue not in DEAD)
         return multiple(*((letter, letter.handle, queue) for letter in wanted))
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def wear(self, queue: str) -> None:
+        """Receive until what is there is a dead letter."""
+        for _ in range(MOST_RECEIVES + 1):
+            self.receive(queue, 10, 0)
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def extend(self, queue: str) -> None:
+        """Receive, hide for longer, and look when it would have come back."""
+        self.receive(queue, 1, 5)
+        for letter in self.model(queue).letters:
+            if letter.in_flight and letter.visible_at == self.clock.now + 5:
+                self.hide((letter, letter.handle, queue), 60)
+        self.clock.now += 10
+        self.counts()
 
     @rule(receipt=letters)
     def delete(self, receipt: tuple[Letter, str, str]) -> None:

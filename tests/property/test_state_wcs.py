@@ -15,7 +15,7 @@ from wirespeed import wcs
 from wirespeed.errors import Conflict, ObjectNotFound, ServiceError
 from wirespeed.local import LocalCloud
 
-KEYS = st.sampled_from(["a", "a/b", "a/c/d", "b", "\u00e9/\u4e2d", "z"])
+KEYS = st.sampled_from(["a", "a/b", "a/c/d", "ba", "\u00e9/\u4e2d", "z"])
 PREFIXES = st.sampled_from(["", "a", "a/", "a/c", "\u00e9", "none"])
 BUCKETS = st.sampled_from(["one", "two"])
 BODIES = st.sampled_from([b"", b"x", b"y" * 100, b"z" * 5000])

@@ -257,7 +257,9 @@ class Bucket:
         stored = self.store(target, found.data, found.sha, found.biz_attr)
         stored.headers, stored.authority = dict(found.headers), found.authority
         if move:
-            self.delete(path)
+            # An upload to the old path that is not finished goes on.
+            del self.entries[path]
+            self._state.reserve(-len(found.data))
 
     def listing(
         self, folder: str, prefix: str, count: int, context: str, *, folders_only: bool
