@@ -38,7 +38,7 @@ def command(body: bytes = b"body", *, most: int | None = None) -> wire.Command:
 
 
 def sent(request: wire.Command, *, binary: bool = False) -> bytes:
-    _, buffers = Connection(lambda frame: None, binary=binary).encode(request)
+    _, buffers = Connection(lambda frame: None, lambda: None, binary=binary).encode(request)
     return b"".join(buffers)
 
 
