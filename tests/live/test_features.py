@@ -78,7 +78,7 @@ def test_an_administrator_has_a_message_consumed(
         return verdict[0]() if callable(verdict[0]) else verdict[0]
 
     box = Inbox(judge)
-    consuming(side, topic, group, box)
+    consuming(side, topic, group, box, consume_directly=True)
     until(lambda: len(box.got) == 1)
     (connection,) = until(lambda: side.do(side.make("Admin").connections, group))
     told = rocketmq_cluster.admin(

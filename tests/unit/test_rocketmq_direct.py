@@ -75,7 +75,7 @@ def side(request: pytest.FixtureRequest, broker: Broker) -> Iterator[Side]:
 
 
 def start(side: Side, handler: Any, **options: Any) -> Any:
-    consumer = side.make("PushConsumer", "g", {"t": "*"}, **options)
+    consumer = side.make("PushConsumer", "g", {"t": "*"}, consume_directly=True, **options)
     side.do(consumer.start, handler)
     return consumer
 
@@ -116,7 +116,7 @@ def test_an_exception_is_told(side: Side, broker: Broker) -> None:
 
 def test_the_topic_is_the_one_that_was_sent_to(side: Side, broker: Broker) -> None:
     box = Inbox()
-    consumer = side.make("PushConsumer", "g", {"t": "*"}, namespace="n")
+    consumer = side.make("PushConsumer", "g", {"t": "*"}, namespace="n", consume_directly=True)
     side.do(consumer.start, box)
     told = broker.told(record(b"x", b"%RETRY%n%g", b"RETRY_TOPIC\x01n%t\x02"), "n%g")
     assert told["consumeResult"] == "CR_SUCCESS"
@@ -129,10 +129,13 @@ def test_a_request_that_cannot_be_met_is_refused(side: Side, broker: Broker) -> 
     for order in ((BODY, "other"), (b"",), (BODY * 2,), (b"\0\0\0\x05nonsense",)):
         frame = broker.answer(broker.order(*order))
         assert frame.code == 1 and frame.remark and not frame.body
-    puller = side.make("LitePullConsumer", "puller", {"t": "*"})
-    side.do(puller.start)
-    frame = broker.answer(broker.order(BODY, "puller"))
-    assert frame.code == 1 and "<puller> not exist" in str(frame.remark)
+    for group, kind, handler in (
+        ("puller", "LitePullConsumer", ()),
+        ("off", "PushConsumer", (box,)),
+    ):
+        side.do(side.make(kind, group, {"t": "*"}).start, *handler)
+        frame = broker.answer(broker.order(BODY, group))
+        assert (frame.code, frame.remark) == (1, f"<{group}> consumes nothing directly")
     assert not box.got
     assert side.do(consumer.ping) < 1.0
 

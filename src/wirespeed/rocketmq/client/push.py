@@ -70,6 +70,8 @@ class PushConsumer(Member):
         strategy: which queues are a member's, the same in each: `allocate_average`,
             `allocate_circle`, `allocate_consistent_hash`, or what `allocate_configured` returns.
         tracing: tell RocketMQ's trace topic of each message consumed.
+        consume_directly: let administrators have the handler consume a message that they choose
+            (309), as `mqadmin queryMsgById -d` does. Whoever rules the broker can do so then.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -99,6 +101,7 @@ class PushConsumer(Member):
         offsets_path: str | os.PathLike[str] | None = None,
         strategy: Strategy = allocate_average,
         tracing: bool = False,
+        consume_directly: bool = False,
     ) -> None:
         if not subscriptions:
             raise ConfigError("subscriptions must name at least one topic")
@@ -115,6 +118,7 @@ class PushConsumer(Member):
             ("max_attempts", 1 if max_attempts is None else max_attempts, _ENDLESS),
         ):
             whole(value, name, 1, limit)
+        self._is_direct = consume_directly
         self._configure(namesrv, credentials, tls, namespace)
         self._policy = ConsumerPolicy(
             self._named(group),
@@ -173,7 +177,7 @@ class PushConsumer(Member):
         self._now = self._state.settings.clock.monotonic
 
     def _direct_consumer(self) -> DirectConsumer | None:
-        return self._take_directly
+        return self._take_directly if self._is_direct else None
 
     def _take_directly(self, message: ReceivedMessage, answer: Callable[[Command], None]) -> None:
         if not self._started:

@@ -329,8 +329,10 @@ class ConsumerState:
 
     def _consume_directly(self, frame: Frame) -> Command | Later:
         group = frame.ext_fields.get("consumerGroup", "")
-        if self.consume_directly is None or group != self.policy.group:
+        if group != self.policy.group:
             return pushed.no_group_answer(group)
+        if self.consume_directly is None:
+            return Command(codes.SYSTEM_ERROR, remark=f"<{group}> consumes nothing directly")
         try:
             broker = frame.ext_fields.get("brokerName", "")
             (message,) = wire.parse_messages(frame, broker, frozenset())
