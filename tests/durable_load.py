@@ -37,6 +37,7 @@ class Clients:
         once = Retry(1)
         self.namesrv = env["NAMESRV_ADDR"]
         self.producer = enter(rocketmq.Producer("durable", namesrv=self.namesrv, attempts=1))
+        self.admin = enter(rocketmq.Admin(self.namesrv))
         url = env["AWS_ENDPOINT_URL_SQS"]
         self.sqs = enter(sqs.Client("r", endpoint=url, credentials=KEYS, retry=once))
         self.cmq = enter(cmq.Client(env["WIRESPEED_CMQ_URL"], KEYS, retry=once))

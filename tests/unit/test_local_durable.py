@@ -15,7 +15,7 @@ import pytest
 
 from tests.durable_load import KEYS, Clients, kill_at_random, messages_of, serving
 from tests.rocketmq_probe import eventually
-from wirespeed import rocketmq, sqs
+from wirespeed import cmq, rocketmq, sqs
 from wirespeed.config import Retry
 from wirespeed.errors import ConfigError, ObjectNotFound, WirespeedError
 from wirespeed.local import LocalCloud
@@ -84,6 +84,107 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     with LocalCloud(directory=tmp_path) as cloud:
         assert not any(list(state.things()) for state in cloud._vault.states.values())
     assert not list((tmp_path / "contents").iterdir()), "files of nothing are left"
+
+
+def held(cloud: LocalCloud) -> list[str]:
+    """Return all that a cloud keeps, as text."""
+    found = []
+    for service, state in cloud._vault.states.items():
+        for thing in state.things():
+            packed = thing.pack()
+            data = None if packed.content is None else packed.content.read()
+            fields = json.dumps(packed.fields, sort_keys=True)
+            found.append(f"{service} {packed.kind} {fields} {packed.blob!r} {data!r}")
+    return sorted(found)
+
+
+def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
+    def made(to: Clients) -> None:
+        queue = to.sqs.create_queue("q", {"VisibilityTimeout": 10}, {"a": "b", "c": "d"})
+        queue.set_attributes({"DelaySeconds": 5, "VisibilityTimeout": 20})
+        queue.add_permission("p", ["111111111111"], ["SendMessage"])
+        queue.add_permission("gone", ["111111111111"], ["SendMessage"])
+        queue.send("x", delay=0)
+        to.sqs.create_queue("empty")
+        to.sqs.create_queue("deleted").send("x")
+        jobs = to.cmq.create_queue("jobs")
+        to.cmq.create_queue("dead")
+        jobs.set_attributes({"visibilityTimeout": 60})
+        jobs.set_dead_letter_policy(cmq.DeadLetterPolicy("dead", max_receives=3))
+        jobs.send_many(["a", "b", "c"])
+        topic = to.cmq.create_topic("news", {"maxMsgSize": 2048})
+        topic.subscribe("kept", "jobs", tags=["t"])
+        topic.subscribe("gone", "jobs")
+        to.cmq.create_topic("deleted")
+        to.admin.create_topic("wide", queues=3, message_type="FIFO")
+        to.admin.create_topic("deleted", queues=1)
+        to.admin.create_group("readers", max_attempts=3)
+        to.admin.create_group("gone", max_attempts=3)
+        to.producer.send("deleted", b"x")
+        to.producer.send("events", b"late", delay=600)
+        films, store = to.wcs.bucket("films"), to.cos.bucket("b")
+        films.put("a", b"one")
+        films.put("b", b"two")
+        films.put("emptied", b"")
+        store.put("k", b"one")
+        store.put("gone", b"two")
+        store.create_folder("folder/")
+
+    def changed(to: Clients) -> None:
+        queue = to.sqs.queue("q")
+        queue.untag("a")
+        queue.tag({"e": "f"})
+        queue.remove_permission("gone")
+        (message,) = queue.receive()
+        queue.extend(message, 60)
+        to.sqs.queue("deleted").delete()
+        to.sqs.queue("empty").purge()
+        jobs = to.cmq.queue("jobs")
+        jobs.ack(jobs.receive()[0])
+        to.cmq.topic("news").set_attributes({"maxMsgSize": 4096})
+        to.cmq.topic("news").subscription("gone").delete()
+        to.cmq.topic("news").subscription("kept").set_attributes(tags=["u"])
+        to.cmq.topic("deleted").delete()
+        to.cmq.topic("news").publish("x", tags=["u"])
+        to.admin.create_topic("wide", queues=5)
+        to.admin.delete_topic("deleted")
+        to.admin.delete_group("gone")
+        to.admin.set_offset("readers", rocketmq.MessageQueue("wide", "broker-a", 4), 0)
+        films, store = to.wcs.bucket("films"), to.cos.bucket("b")
+        films.put("a", b"three", overwrite=True)
+        films.move("b", "c")
+        films.copy("c", "d")
+        films.delete("emptied")
+        films.set_deadline("c", 3)
+        store.put("k", b"three", overwrite=True)
+        store.update("k", biz_attr="note")
+        store.copy("k", "l")
+        store.delete("gone")
+
+    def cleared(to: Clients) -> None:
+        to.cmq.queue("jobs").clear_dead_letter_policy()
+        to.cmq.queue("dead").delete()
+        to.cmq.topic("news").subscription("kept").clear_tags()
+        to.sqs.queue("q").set_attributes({"DelaySeconds": 0})
+        films, store = to.wcs.bucket("films"), to.cos.bucket("b")
+        films.delete("a")
+        store.delete("folder/")
+        to.admin.delete_group("readers")
+
+    before: list[str] = []
+    for step in (made, changed, cleared, None):
+        with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
+            assert held(cloud) == before
+            if step is None:
+                continue
+            step(to)
+            before = held(cloud)
+            cloud.snapshot(step.__name__)
+    with LocalCloud(directory=tmp_path) as cloud:
+        cloud.restore("changed")
+        before = held(cloud)
+    with LocalCloud(directory=tmp_path) as cloud:
+        assert held(cloud) == before
 
 
 def test_transactions_and_uploads_go_on_after_a_restart(tmp_path: Path) -> None:
