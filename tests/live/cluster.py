@@ -413,7 +413,8 @@ class Cluster:
             code, _ = ask(broker.address, CREATE_TOPIC, fields)
             if code != 0:
                 raise RuntimeError(f"{broker.name} did not create {topic!r}: code {code}")
-            self.wait_for_route(topic, broker.name, 15)
+            # A name server that could not be told is told again within 30 s.
+            self.wait_for_route(topic, broker.name, 45)
 
     def wait_for_route(self, topic: str, text: str, seconds: float) -> None:
         """Wait until every name server that runs has a route of the topic that tells of `text`.
