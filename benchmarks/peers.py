@@ -16,33 +16,32 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / ".venv-peers"
 
 
+def _install(folder: Path, *wanted: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), *wanted],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise LookupError(f"{wanted[-1]} could not be installed: {done.stderr.strip()}")
+
+
 def _fetch(package: str, *wanted: str) -> None:
     """Install into a folder of our own what is not there yet, and make it importable."""
     if not (FOLDER / package).is_dir():
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--target", str(FOLDER), *wanted],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise LookupError(f"{wanted[-1]} could not be installed: {done.stderr.strip()}")
+        _install(FOLDER, *wanted)
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
 
 
 def folder_of(name: str, *wanted: str) -> Path:
-    """Return a folder of the cache with packages that must not be importable here.
+    """Return a folder with packages that must not be importable here.
 
     Raises:
         LookupError: they could not be installed.
     """
     folder = FOLDER / f"alone-{name}"
     if not folder.is_dir():
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), *wanted],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise LookupError(f"{wanted[-1]} could not be installed: {done.stderr.strip()}")
+        _install(folder, *wanted)
     return folder
 
 

@@ -149,7 +149,8 @@ def test_a_time_is_found_and_gone_to(
         "LitePullConsumer", group, {topic: "*"}, start_from=StartFrom.TIMESTAMP, start_at=moment
     )
     side.do(puller.start)
-    queues = until(puller.queues)
+    # They are taken up one after the other.
+    queues = until(lambda: len(puller.queues()) == 4 and puller.queues())
     for queue in queues:
         side.do(puller.seek, queue, side.do(puller.offset_at, queue, moment))
     found: list[Any] = []

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from wirespeed import cmq, rocketmq, sqs
 from wirespeed.config import Retry
 from wirespeed.errors import ConfigError, ObjectNotFound, WirespeedError
 from wirespeed.local import LocalCloud
+from wirespeed.local.journal import Packed
 from wirespeed.local.vault import Vault
 from wirespeed.local.wcs.state import Block, Piece, encode_base64
 
@@ -86,90 +88,159 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert not list((tmp_path / "contents").iterdir()), "files of nothing are left"
 
 
+def text(service: str, packed: Packed) -> str:
+    """Return something that is kept, as text."""
+    data = None if packed.content is None else packed.content.read()
+    fields = json.dumps(packed.fields, sort_keys=True)
+    return f"{service} {packed.kind} {fields} {packed.blob!r} {data!r}"
+
+
 def held(cloud: LocalCloud) -> list[str]:
-    """Return all that a cloud keeps, as text."""
-    found = []
-    for service, state in cloud._vault.states.items():
-        for thing in state.things():
-            packed = thing.pack()
-            data = None if packed.content is None else packed.content.read()
-            fields = json.dumps(packed.fields, sort_keys=True)
-            found.append(f"{service} {packed.kind} {fields} {packed.blob!r} {data!r}")
-    return sorted(found)
+    """Return all that a cloud keeps."""
+    states = cloud._vault.states.items()
+    return sorted(text(name, each.pack()) for name, state in states for each in state.things())
+
+
+def written(vault: Vault) -> list[str]:
+    """Return all that is written down."""
+    assert vault._database is not None
+    rows = [(name, packed) for name in vault.states for _, packed in vault._database.load(name)]
+    return sorted(text(*row) for row in rows)
 
 
 def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
-    def made(to: Clients) -> None:
+    def made(to: Clients) -> Iterator[None]:
         queue = to.sqs.create_queue("q", {"VisibilityTimeout": 10}, {"a": "b", "c": "d"})
+        yield
         queue.set_attributes({"DelaySeconds": 5, "VisibilityTimeout": 20})
+        yield
         queue.add_permission("p", ["111111111111"], ["SendMessage"])
+        yield
         queue.add_permission("gone", ["111111111111"], ["SendMessage"])
+        yield
         queue.send("x", delay=0)
+        yield
         to.sqs.create_queue("empty")
+        yield
         to.sqs.create_queue("deleted").send("x")
+        yield
         jobs = to.cmq.create_queue("jobs")
+        yield
         to.cmq.create_queue("dead")
+        yield
         jobs.set_attributes({"visibilityTimeout": 60})
+        yield
         jobs.set_dead_letter_policy(cmq.DeadLetterPolicy("dead", max_receives=3))
+        yield
         jobs.send_many(["a", "b", "c"])
+        yield
         topic = to.cmq.create_topic("news", {"maxMsgSize": 2048})
+        yield
         topic.subscribe("kept", "jobs", tags=["t"])
+        yield
         topic.subscribe("gone", "jobs")
+        yield
         to.cmq.create_topic("deleted")
+        yield
         to.admin.create_topic("wide", queues=3, message_type="FIFO")
+        yield
         to.admin.create_topic("deleted", queues=1)
+        yield
         to.admin.create_group("readers", max_attempts=3)
+        yield
         to.admin.create_group("gone", max_attempts=3)
+        yield
         to.producer.send("deleted", b"x")
+        yield
         to.producer.send("events", b"late", delay=600)
+        yield
         films, store = to.wcs.bucket("films"), to.cos.bucket("b")
         films.put("a", b"one")
+        yield
         films.put("b", b"two")
+        yield
         films.put("emptied", b"")
+        yield
         store.put("k", b"one")
+        yield
         store.put("gone", b"two")
+        yield
         store.create_folder("folder/")
+        yield
 
-    def changed(to: Clients) -> None:
+    def changed(to: Clients) -> Iterator[None]:
         queue = to.sqs.queue("q")
         queue.untag("a")
+        yield
         queue.tag({"e": "f"})
+        yield
         queue.remove_permission("gone")
+        yield
         (message,) = queue.receive()
+        yield
         queue.extend(message, 60)
+        yield
         to.sqs.queue("deleted").delete()
+        yield
         to.sqs.queue("empty").purge()
+        yield
         jobs = to.cmq.queue("jobs")
         jobs.ack(jobs.receive()[0])
+        yield
         to.cmq.topic("news").set_attributes({"maxMsgSize": 4096})
+        yield
         to.cmq.topic("news").subscription("gone").delete()
+        yield
         to.cmq.topic("news").subscription("kept").set_attributes(tags=["u"])
+        yield
         to.cmq.topic("deleted").delete()
+        yield
         to.cmq.topic("news").publish("x", tags=["u"])
+        yield
         to.admin.create_topic("wide", queues=5)
+        yield
         to.admin.delete_topic("deleted")
+        yield
         to.admin.delete_group("gone")
+        yield
         to.admin.set_offset("readers", rocketmq.MessageQueue("wide", "broker-a", 4), 0)
+        yield
         films, store = to.wcs.bucket("films"), to.cos.bucket("b")
         films.put("a", b"three", overwrite=True)
+        yield
         films.move("b", "c")
+        yield
         films.copy("c", "d")
+        yield
         films.delete("emptied")
+        yield
         films.set_deadline("c", 3)
+        yield
         store.put("k", b"three", overwrite=True)
+        yield
         store.update("k", biz_attr="note")
+        yield
         store.copy("k", "l")
+        yield
         store.delete("gone")
+        yield
 
-    def cleared(to: Clients) -> None:
+    def cleared(to: Clients) -> Iterator[None]:
         to.cmq.queue("jobs").clear_dead_letter_policy()
+        yield
         to.cmq.queue("dead").delete()
+        yield
         to.cmq.topic("news").subscription("kept").clear_tags()
+        yield
         to.sqs.queue("q").set_attributes({"DelaySeconds": 0})
+        yield
         films, store = to.wcs.bucket("films"), to.cos.bucket("b")
         films.delete("a")
+        yield
         store.delete("folder/")
+        yield
         to.admin.delete_group("readers")
+        yield
 
     before: list[str] = []
     for step in (made, changed, cleared, None):
@@ -177,7 +248,8 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
             assert held(cloud) == before
             if step is None:
                 continue
-            step(to)
+            for _ in step(to):
+                assert cloud._in_vault(written) == held(cloud)
             before = held(cloud)
             cloud.snapshot(step.__name__)
     with LocalCloud(directory=tmp_path) as cloud:
