@@ -3,6 +3,8 @@
 PYTHON_IN_VENV := .venv/bin/python
 PYTEST := $(PYTHON_IN_VENV) -m pytest
 LONG_ROOMS := live soak fuzz proof
+# The local services' own tests and those of the commands: the last run has them, with one backend.
+ANY_BACKEND := $(addprefix --ignore-glob=tests/, unit/test_local_* unit/test_cli* property/test_state_*)
 CPU_PATHS := portable$(shell grep -qsw sha_ni /proc/cpuinfo && echo ,sha-ni)$(shell \
 	grep -qsw avx2 /proc/cpuinfo && echo ,avx2)$(shell \
 	grep -qsw avx512bw /proc/cpuinfo && echo ,avx512)
@@ -11,7 +13,7 @@ CPU_PATHS := portable$(shell grep -qsw sha_ni /proc/cpuinfo && echo ,sha-ni)$(sh
 
 help:
 	@echo "make demo    the main job on the local cloud: messages sent and consumed, a file uploaded"
-	@echo "make test    lint, types and all quick tests, over all three backends      (10 minutes)"
+	@echo "make test    lint, types and all quick tests, over all three backends      (15 minutes)"
 	@echo "make proof   sanitizers, short fuzzing, other CPUs and platforms           (15 minutes)"
 	@echo "make live    the clients against real Apache RocketMQ, ElasticMQ, moto        (20 minutes)"
 	@echo "make bench   we and our peers in one run; ONLY=\"digest message\" chooses groups"
@@ -28,8 +30,8 @@ test:
 	$(PYTHON_IN_VENV) -m ruff check
 	$(PYTHON_IN_VENV) -m mypy
 	$(PYTHON_IN_VENV) .github/scripts/generate_sync.py --check
-	WIRESPEED_BACKEND=cffi $(PYTEST) -q tests/unit tests/golden tests/property
-	WIRESPEED_BACKEND=pure $(PYTEST) -q tests/unit tests/golden tests/property
+	WIRESPEED_BACKEND=cffi $(PYTEST) -q tests/unit tests/golden tests/property $(ANY_BACKEND)
+	WIRESPEED_BACKEND=pure $(PYTEST) -q tests/unit tests/golden tests/property $(ANY_BACKEND)
 	WIRESPEED_REQUIRE_BACKENDS=cython,cffi,pure WIRESPEED_REQUIRE_CPU=$(CPU_PATHS) \
 		$(PYTEST) tests $(LONG_ROOMS:%=--ignore=tests/%)
 

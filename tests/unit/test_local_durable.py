@@ -109,7 +109,7 @@ def written(vault: Vault) -> list[str]:
 
 
 def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
-    def made(to: Clients) -> Iterator[None]:
+    def made(cloud: LocalCloud, to: Clients) -> Iterator[None]:
         queue = to.sqs.create_queue("q", {"VisibilityTimeout": 10}, {"a": "b", "c": "d"})
         yield
         queue.set_attributes({"DelaySeconds": 5, "VisibilityTimeout": 20})
@@ -121,6 +121,17 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         queue.send("x", delay=0)
         yield
         to.sqs.create_queue("empty")
+        yield
+        to.sqs.create_queue("dead")
+        policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}
+        rule = json.dumps({**policy, "maxReceiveCount": "1"})
+        tired = to.sqs.create_queue("tired", {"RedrivePolicy": rule, "VisibilityTimeout": 0})
+        tired.send("x")
+        tired.receive()
+        assert not tired.receive(wait=0)
+        yield
+        fifo = to.sqs.create_queue("f.fifo", {"FifoQueue": "true"})
+        fifo.send("x", group_id="g", deduplication_id="d")
         yield
         to.sqs.create_queue("deleted").send("x")
         yield
@@ -168,7 +179,7 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         store.create_folder("folder/")
         yield
 
-    def changed(to: Clients) -> Iterator[None]:
+    def changed(cloud: LocalCloud, to: Clients) -> Iterator[None]:
         queue = to.sqs.queue("q")
         queue.untag("a")
         yield
@@ -224,8 +235,15 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         yield
         store.delete("gone")
         yield
+        to.sqs.queue("dead").redrive()
+        yield
+        cloud.travel(400)
+        to.sqs.queue("f.fifo").send("x", group_id="g", deduplication_id="d")
+        yield
+        to.sqs.queue("f.fifo").send("y", group_id="g", deduplication_id="e")
+        yield
 
-    def cleared(to: Clients) -> Iterator[None]:
+    def cleared(cloud: LocalCloud, to: Clients) -> Iterator[None]:
         to.cmq.queue("jobs").clear_dead_letter_policy()
         yield
         to.cmq.queue("dead").delete()
@@ -248,7 +266,7 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
             assert held(cloud) == before
             if step is None:
                 continue
-            for _ in step(to):
+            for _ in step(cloud, to):
                 assert cloud._in_vault(written) == held(cloud)
             before = held(cloud)
             cloud.snapshot(step.__name__)
