@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -46,16 +47,16 @@ def record(
     with LocalCloud(["sqs"]) as cloud:
 
         def forward(peer: Peer) -> None:
-            upstream = http.client.HTTPConnection(cloud.sqs_url.removeprefix("http://"), timeout=10)
-            while (request := peer.read_request()) is not None:
-                first, *lines = request[0].decode().split("\r\n")
-                method, target, _ = first.split(" ")
-                headers = dict(line.split(": ", 1) for line in lines)
-                requests.append(normalise(target, request[1]))
-                upstream.request(method, target, request[1] or None, headers)
-                response = upstream.getresponse()
-                peer.answer(response.status, response.read())
-            upstream.close()
+            made = http.client.HTTPConnection(cloud.sqs_url.removeprefix("http://"), timeout=10)
+            with contextlib.closing(made) as upstream:
+                while (request := peer.read_request()) is not None:
+                    first, *lines = request[0].decode().split("\r\n")
+                    method, target, _ = first.split(" ")
+                    headers = dict(line.split(": ", 1) for line in lines)
+                    requests.append(normalise(target, request[1]))
+                    upstream.request(method, target, request[1] or None, headers)
+                    response = upstream.getresponse()
+                    peer.answer(response.status, response.read())
 
         with ScriptedServer(forward) as proxy:
             done = run(int(proxy.url.rpartition(":")[2]), str(folder))

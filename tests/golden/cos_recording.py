@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -71,17 +72,17 @@ def record(run: Callable[[str, str], subprocess.CompletedProcess[str]], folder: 
     with LocalCloud(["cos"]) as cloud:
 
         def forward(peer: Peer) -> None:
-            upstream = http.client.HTTPConnection(cloud.cos_url.removeprefix("http://"), timeout=10)
-            while (request := peer.read_request()) is not None:
-                first, *lines = request[0].decode().split("\r\n")
-                method, target, _ = first.split(" ")
-                headers = dict(line.split(": ", 1) for line in lines)
-                lower = {name.lower(): value for name, value in headers.items()}
-                requests.append({"method": method, **normalise(target, lower, request[1])})
-                upstream.request(method, target, request[1] or None, headers)
-                response = upstream.getresponse()
-                peer.answer(response.status, response.read())
-            upstream.close()
+            made = http.client.HTTPConnection(cloud.cos_url.removeprefix("http://"), timeout=10)
+            with contextlib.closing(made) as upstream:
+                while (request := peer.read_request()) is not None:
+                    first, *lines = request[0].decode().split("\r\n")
+                    method, target, _ = first.split(" ")
+                    headers = dict(line.split(": ", 1) for line in lines)
+                    lower = {name.lower(): value for name, value in headers.items()}
+                    requests.append({"method": method, **normalise(target, lower, request[1])})
+                    upstream.request(method, target, request[1] or None, headers)
+                    response = upstream.getresponse()
+                    peer.answer(response.status, response.read())
 
         with ScriptedServer(forward) as proxy:
             host = proxy.url.removeprefix("http://")
