@@ -40,13 +40,14 @@ def record(run: Callable[[str], subprocess.CompletedProcess[str]]) -> Any:
     with LocalCloud(["cmq"]) as cloud:
 
         def forward(peer: Peer) -> None:
-            made = http.client.HTTPConnection(cloud.cmq_url.removeprefix("http://"), timeout=10)
-            with contextlib.closing(made) as upstream:
-                while (request := peer.read_request()) is not None:
-                    first, *lines = request[0].decode().split("\r\n")
-                    method, target, _ = first.split(" ")
-                    requests.append(normalise(method, target, request[1]))
-                    headers = dict(line.split(": ", 1) for line in lines)
+            while (request := peer.read_request()) is not None:
+                first, *lines = request[0].decode().split("\r\n")
+                method, target, _ = first.split(" ")
+                requests.append(normalise(method, target, request[1]))
+                headers = dict(line.split(": ", 1) for line in lines)
+                # The program may pause for longer than the service keeps a connection.
+                made = http.client.HTTPConnection(cloud.cmq_url.removeprefix("http://"), timeout=10)
+                with contextlib.closing(made) as upstream:
                     upstream.request(method, target, request[1] or None, headers)
                     response = upstream.getresponse()
                     peer.answer(response.status, response.read())

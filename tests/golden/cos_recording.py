@@ -72,14 +72,15 @@ def record(run: Callable[[str, str], subprocess.CompletedProcess[str]], folder: 
     with LocalCloud(["cos"]) as cloud:
 
         def forward(peer: Peer) -> None:
-            made = http.client.HTTPConnection(cloud.cos_url.removeprefix("http://"), timeout=10)
-            with contextlib.closing(made) as upstream:
-                while (request := peer.read_request()) is not None:
-                    first, *lines = request[0].decode().split("\r\n")
-                    method, target, _ = first.split(" ")
-                    headers = dict(line.split(": ", 1) for line in lines)
-                    lower = {name.lower(): value for name, value in headers.items()}
-                    requests.append({"method": method, **normalise(target, lower, request[1])})
+            while (request := peer.read_request()) is not None:
+                first, *lines = request[0].decode().split("\r\n")
+                method, target, _ = first.split(" ")
+                headers = dict(line.split(": ", 1) for line in lines)
+                lower = {name.lower(): value for name, value in headers.items()}
+                requests.append({"method": method, **normalise(target, lower, request[1])})
+                # The program may pause for longer than the service keeps a connection.
+                made = http.client.HTTPConnection(cloud.cos_url.removeprefix("http://"), timeout=10)
+                with contextlib.closing(made) as upstream:
                     upstream.request(method, target, request[1] or None, headers)
                     response = upstream.getresponse()
                     peer.answer(response.status, response.read())

@@ -71,18 +71,19 @@ def record(run: Callable[[str, str], subprocess.CompletedProcess[str]], folder: 
     requests: list[dict[str, Any]] = []
 
     def forward(peer: Peer) -> None:
-        made = http.client.HTTPConnection(service.url.removeprefix("http://"), timeout=10)
-        with contextlib.closing(made) as upstream:
-            while (request := peer.read_request()) is not None:
-                first, *lines = request[0].decode().split("\r\n")
-                method, target, _ = first.split(" ")
-                headers = dict(line.split(": ", 1) for line in lines)
-                lower = {name.lower(): value for name, value in headers.items()}
-                body = b"" if method == "GET" else request[1]
-                if method == "GET":
-                    # The original repeats the query as a GET's body; see DIFFERENCES.md.
-                    lower.pop("content-type", None)
-                requests.append({"method": method, **normalise(target, lower, body)})
+        while (request := peer.read_request()) is not None:
+            first, *lines = request[0].decode().split("\r\n")
+            method, target, _ = first.split(" ")
+            headers = dict(line.split(": ", 1) for line in lines)
+            lower = {name.lower(): value for name, value in headers.items()}
+            body = b"" if method == "GET" else request[1]
+            if method == "GET":
+                # The original repeats the query as a GET's body; see DIFFERENCES.md.
+                lower.pop("content-type", None)
+            requests.append({"method": method, **normalise(target, lower, body)})
+            # The program may pause for longer than the service keeps a connection.
+            made = http.client.HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+            with contextlib.closing(made) as upstream:
                 upstream.request(method, target, body, headers if body else _bodiless(headers))
                 response = upstream.getresponse()
                 peer.answer(response.status, response.read())
