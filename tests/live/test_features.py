@@ -93,7 +93,7 @@ def test_an_administrator_has_a_message_consumed(
 
     def directly(answer: Any) -> dict[str, Any]:
         verdict[0] = answer
-        code, body = ask(rocketmq_cluster.broker, CONSUME_DIRECTLY, fields, 10.0)
+        code, body = ask(rocketmq_cluster.broker, CONSUME_DIRECTLY, fields, timeout=10.0)
         assert code == 0
         result: dict[str, Any] = json.loads(body)
         return result
