@@ -159,7 +159,7 @@ def _settled(admin: Admin, topic: str) -> tuple[int, float]:
     """Return how much a topic holds once that no longer changes, and since when."""
     count, since = -1, time.perf_counter()
     while time.perf_counter() < since + 1.0:
-        held = sum(each.max_offset for each in admin.topic_stats(topic))
+        held = sum(each.end for each in admin.topic_stats(topic))
         if held != count:
             count, since = held, time.perf_counter()
         time.sleep(0.005)
@@ -197,8 +197,9 @@ def others(cluster: Cluster, script: list[str]) -> list[Row]:
 
 RESTING = """
 import sys, time
-from wirespeed.rocketmq import Producer, PushConsumer
 kind, namesrv, topics = sys.argv[1:]
+if kind != "nothing":
+    from wirespeed.rocketmq import Producer, PushConsumer
 names = topics.split(",")
 if kind == "producer":
     client = Producer("resting", namesrv)

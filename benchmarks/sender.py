@@ -137,7 +137,7 @@ class Raw:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         message = Message(topic, b"x" * size)
         properties = "UNIQ_KEY\x01" + "0" * 32 + "\x02WAIT\x01true\x02"
-        queue = route.write_queues[0]
+        queue = route.write_queues[0][0]
         command = wire.send_request("raw-bench", message, properties, queue, 0, 0)
         self._frame = b"".join(command.pack(1, 0, binary=False))
         self._buffer = bytearray(65536)
