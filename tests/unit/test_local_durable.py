@@ -319,6 +319,8 @@ def test_a_snapshot_is_gone_back_to(tmp_path: Path) -> None:
             to.wcs.bucket("b").put("k", b"kept")
             to.cos.bucket("b").put("k", b"kept")
             cloud.snapshot("then")
+            then = held(cloud)
+            queue.set_attributes({"VisibilityTimeout": 7})
             queue.purge()
             queue.send("new")
             jobs = to.cmq.queue("c")
@@ -328,6 +330,9 @@ def test_a_snapshot_is_gone_back_to(tmp_path: Path) -> None:
             to.cos.bucket("b").delete("k")
             for _ in range(2):
                 cloud.restore("then")
+                assert held(cloud) == then
+                to.cos.bucket("b").update("k", headers={"Cache-Control": "no-cache"})
+                queue.tag({"a": "b"})
                 assert to.cos.bucket("b").get("k") == to.wcs.bucket("b").get("k") == b"kept"
                 assert [each.body for each in messages_of(cloud.namesrv, "events")] == [b"kept"]
                 assert to.cmq.queue("c").receive()[0].body == "kept"
@@ -357,11 +362,32 @@ def test_one_cloud_a_directory(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(newer / "cloud.sqlite3")) as database:
         database.execute("PRAGMA user_version=99")
         database.execute("CREATE TABLE t (x)")
-    with pytest.raises(ConfigError, match="was written by another version, 99"):
+    with pytest.raises(ConfigError, match="is of another version, 99, or no cloud's"):
         LocalCloud(["rocketmq"], directory=newer).start()
+    other = tmp_path / "other"
+    other.mkdir()
+    with contextlib.closing(sqlite3.connect(other / "cloud.sqlite3")) as database:
+        database.execute("CREATE TABLE t (x)")
+    with pytest.raises(ConfigError, match="is of another version, 0, or no cloud's"):
+        LocalCloud(["rocketmq"], directory=other).start()
     (tmp_path / "file").touch()
     with pytest.raises(OSError):
         LocalCloud(["rocketmq"], directory=tmp_path / "file").start()
+
+
+def test_files_of_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "contents").mkdir()
+    (tmp_path / "contents" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="contents holds files of somebody else"):
+        LocalCloud(["rocketmq"], directory=tmp_path).start()
+    assert (tmp_path / "contents" / "thesis.txt").read_text() == "mine"
+    used = tmp_path / "used"
+    with LocalCloud(["rocketmq"], directory=used):
+        left = used / "contents" / ("0" * 32)
+        left.write_bytes(b"an object that was never acknowledged")
+        (used / "contents" / "notes.txt").write_text("mine")
+    with LocalCloud(["rocketmq"], directory=used):
+        assert [path.name for path in (used / "contents").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a full disk is played with a limit of POSIX")

@@ -109,6 +109,8 @@ class LocalCloud:
         self._rocketmq_users = dict(rocketmq_users or default_users)
         self._rocketmq_tls = rocketmq_tls
         self._rocketmq_tls_only = rocketmq_tls_only
+        if not all(isinstance(each, str) for pair in self._rocketmq_users.items() for each in pair):
+            raise ConfigError("rocketmq_users: access keys and secrets must be strings")
         if not all(name and secret for name, secret in self._rocketmq_users.items()):
             raise ConfigError("rocketmq_users: each needs an access key and a secret")
         if rocketmq_tls_only and rocketmq_tls is None:

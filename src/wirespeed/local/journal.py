@@ -7,6 +7,7 @@ import collections
 import contextlib
 import json
 import logging
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ _LOG = logging.getLogger("wirespeed.local")
 _VERSION = 1
 _DATABASE = "cloud.sqlite3"
 _FILES = "contents"
+_FILE = re.compile("[0-9a-f]{32}")
 _RETRY_SECONDS = 1.0
 _SCHEMA = """
 CREATE TABLE rows (
@@ -93,8 +95,8 @@ class Database:
     """
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
         self._files = directory / _FILES
-        self._files.mkdir(parents=True, exist_ok=True)
         self._changes: dict[Kept, str] = {}
         self._gone: dict[Kept, None] = {}
         self._rows: dict[Kept, tuple[int, list[str]]] = {}
@@ -115,7 +117,10 @@ class Database:
             run("PRAGMA synchronous=NORMAL")
             run("BEGIN IMMEDIATE")
             (version,) = run("PRAGMA user_version").fetchone()
-            if version == 0 and not run("SELECT name FROM sqlite_master").fetchall():
+            is_new = version == 0 and not run("SELECT name FROM sqlite_master").fetchall()
+            if is_new:
+                if self._files.exists() and any(self._files.iterdir()):
+                    raise ConfigError(f"directory: {self._files} holds files of somebody else")
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     run(statement)
                 run(f"PRAGMA user_version={_VERSION}")
@@ -124,13 +129,17 @@ class Database:
             raise ConfigError(f"directory: {directory} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             raise ConfigError(f"directory: {directory / _DATABASE}: {error}") from error
-        if version not in (0, _VERSION):
-            raise ConfigError(f"directory: {directory} was written by another version, {version}")
+        if version != _VERSION and not is_new:
+            raise ConfigError(
+                f"directory: {directory / _DATABASE} is of another version, {version}, "
+                "or no cloud's"
+            )
+        self._files.mkdir(exist_ok=True)
         for table in ("rows", "snapshots"):
             for (names,) in run(f"SELECT content FROM {table} WHERE content IS NOT NULL"):
                 self._uses.update(_names(names))
         for path in self._files.iterdir():
-            if path.name not in self._uses:
+            if _FILE.fullmatch(path.name) and path.name not in self._uses:
                 path.unlink()
 
     def close(self) -> None:

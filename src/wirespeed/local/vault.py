@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -157,7 +159,9 @@ class Vault:
     def _packed(self) -> Iterable[tuple[str, Packed]]:
         for service, state in self.states.items():
             for thing in state.things():
-                yield service, thing.pack()
+                packed = thing.pack()
+                # What is packed may be part of what goes on changing.
+                yield service, replace(packed, fields=copy.deepcopy(packed.fields))
 
     def restore_snapshot(self, name: str) -> None:
         """Hold again what was held then, and nothing else.
@@ -176,7 +180,7 @@ class Vault:
             journal = self.journal(service)
             own = [packed for of, packed in things if of == service]
             for packed in sorted(own, key=lambda each: state.KINDS.index(each.kind)):
-                thing = state.load(packed)
+                thing = state.load(replace(packed, fields=copy.deepcopy(packed.fields)))
                 if thing is not None:
                     journal.save(thing)
             state.loaded()

@@ -14,7 +14,7 @@ from ..vault import Vault
 BODY_LIMIT = 4096
 """Bytes of a message's body that are shown."""
 
-_DLQ_PREFIX, _RETRY_PREFIX = "%DLQ%", "%RETRY%"
+_DLQ_PREFIX = "%DLQ%"
 
 Json = dict[str, Any]
 
@@ -161,10 +161,11 @@ def messages(vault: Vault, service: str, name: str, count: int) -> list[Json] | 
     if state is None:
         return None
     if service == "rocketmq":
-        if name not in state.store.topics:
+        topic = state.store.topics.get(name)
+        if topic is None:
             return None
-        records = [each.record for each in state.store.messages(name)]
-        found = [_native.decode_messages(record)[0] for record in records]
+        last = [each for queue in topic.queues for each in queue[-count:]] if count else []
+        found = [_native.decode_messages(each.record)[0] for each in last]
         found.sort(key=lambda message: message.store_timestamp, reverse=True)
         return [_rocketmq_message(message) for message in found[:count]]
     queue = state.queues.get(name) if service in ("cmq", "sqs") else None
