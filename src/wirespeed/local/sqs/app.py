@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from ..longpoll import CLIENT_LEFT, while_there
 from . import query
-from .actions import Actions, Fields
+from .actions import Actions
+from .fields import Fields
 from .refusal import Refusal
 from .signatures import verify
 from .state import State
