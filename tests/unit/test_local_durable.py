@@ -16,6 +16,7 @@ import pytest
 
 from tests.durable_load import KEYS, Clients, kill_at_random, messages_of, serving
 from tests.rocketmq_probe import eventually
+from tests.scripted import Peer, ScriptedServer
 from wirespeed import cmq, rocketmq, sqs
 from wirespeed.config import Retry
 from wirespeed.errors import ConfigError, ObjectNotFound, WirespeedError
@@ -97,8 +98,18 @@ def text(service: str, packed: Packed) -> str:
 
 def held(cloud: LocalCloud) -> list[str]:
     """Return all that a cloud keeps."""
-    states = cloud._vault.states.items()
+    return cloud._in_vault(held_in)
+
+
+def held_in(vault: Vault) -> list[str]:
+    states = vault.states.items()
     return sorted(text(name, each.pack()) for name, state in states for each in state.things())
+
+
+def is_written(vault: Vault) -> bool:
+    """Whether all that is held is written down, and nothing else."""
+    vault.commit()
+    return written(vault) == held_in(vault)
 
 
 def written(vault: Vault) -> list[str]:
@@ -243,6 +254,61 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         to.sqs.queue("f.fifo").send("y", group_id="g", deduplication_id="e")
         yield
 
+    def ended(cloud: LocalCloud, to: Clients) -> Iterator[None]:
+        topic = to.cmq.create_topic("short")
+        topic.subscribe("s", "jobs")
+        topic.subscribe("nowhere", "http://127.0.0.1:1/", protocol="http")
+        topic.publish("x")
+        kept = cloud._vault.states["cmq"].deliveries
+        eventually(lambda: [each.tries for each in list(kept)] == [1])
+        yield
+        topic.delete()
+        yield
+        rule = cmq.DeadLetterPolicy("weary-dead", max_receives=1)
+        to.cmq.create_queue("weary-dead")
+        weary = to.cmq.create_queue(
+            "weary", {"rewindSeconds": 3600, "visibilityTimeout": 1}, dead_letter_policy=rule
+        )
+        weary.send_many(["a", "b"])
+        yield
+        weary.ack(weary.receive(1)[0])
+        yield
+        weary.rewind(int(cloud._vault.clock.now()) - 600)
+        yield
+        assert weary.receive(10)
+        yield
+        cloud.travel(10)
+        weary.attributes()
+        yield
+        assert cloud._in_vault(lambda vault: vault.states["cmq"].queues["weary-dead"].clear()) > 0
+        yield
+        weary.clear_dead_letter_policy()
+        weary.send("x")
+        weary.delete()
+        yield
+        films = to.wcs.bucket("films")
+        films.put("big", os.urandom(5 * MIB))
+        yield
+        identity = films.begin_compress(["a"], "a.zip")
+        eventually(lambda: to.wcs.operation_status(identity).done)
+        yield
+        films.begin_delete("a.zip")
+        yield
+        message = rocketmq.Message("orders", b"half")
+        with rocketmq.Producer("t", to.namesrv, checker=lambda _: None) as producer:
+            with producer.transaction(message):
+                pass
+            yield
+            with producer.transaction(message) as half:
+                half.leave_unknown()
+            yield
+        for _ in range(20):
+            cloud.travel(31)
+        eventually(lambda: not list(cloud._vault.states["rocketmq"]._transactions.things()))
+        yield
+        eventually(lambda: len(messages_of(to.namesrv, "events")) == 1)
+        yield
+
     def cleared(cloud: LocalCloud, to: Clients) -> Iterator[None]:
         to.cmq.queue("jobs").clear_dead_letter_policy()
         yield
@@ -261,13 +327,13 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         yield
 
     before: list[str] = []
-    for step in (made, changed, cleared, None):
+    for step in (made, changed, ended, cleared, None):
         with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
             assert held(cloud) == before
             if step is None:
                 continue
             for _ in step(cloud, to):
-                assert cloud._in_vault(written) == held(cloud)
+                assert cloud._in_vault(is_written)
             before = held(cloud)
             cloud.snapshot(step.__name__)
     with LocalCloud(directory=tmp_path) as cloud:
@@ -275,6 +341,34 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         before = held(cloud)
     with LocalCloud(directory=tmp_path) as cloud:
         assert held(cloud) == before
+
+
+def test_what_was_under_way_has_failed_after_a_restart(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def wait(peer: Peer) -> None:
+        peer.read_request()
+        over.wait(20)
+
+    with ScriptedServer(wait) as slow:
+        with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
+            dead = to.sqs.create_queue("dead")
+            arn = "arn:aws:sqs:us-east-1:000000000000:dead"
+            rule = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
+            to.sqs.create_queue("q", {"RedrivePolicy": rule})
+            for _ in range(5):
+                dead.send("x")
+            first = dead.redrive(to.sqs.create_queue("other").arn(), rate=1)
+            assert cloud._in_vault(is_written)
+            dead.cancel_redrive(first)
+            assert cloud._in_vault(is_written)
+            dead.redrive(to.sqs.queue("other").arn(), rate=1)
+            identity = to.wcs.bucket("b").begin_fetch(slow.url, "k")
+        over.set()
+    with LocalCloud(directory=tmp_path) as cloud, Clients(cloud.env()) as to:
+        assert [task.status for task in to.sqs.queue("dead").redrives()] == ["FAILED", "CANCELLED"]
+        assert to.wcs.operation_status(identity).failed
+        assert cloud._in_vault(is_written)
 
 
 def test_transactions_and_uploads_go_on_after_a_restart(tmp_path: Path) -> None:
