@@ -287,7 +287,9 @@ def test_every_change_is_there_after_a_restart(tmp_path: Path) -> None:
         weary.delete()
         yield
         films = to.wcs.bucket("films")
-        films.put("big", os.urandom(5 * MIB))
+        large = tmp_path.with_suffix(".large")
+        large.write_bytes(os.urandom(9 * MIB))
+        films.upload_file(large, "big")
         yield
         identity = films.begin_compress(["a"], "a.zip")
         eventually(lambda: to.wcs.operation_status(identity).done)
