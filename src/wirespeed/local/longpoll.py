@@ -1,4 +1,4 @@
-"""Long polls whose client may leave."""
+"""Long polls: who waits for a message, and whose client may leave."""
 
 from __future__ import annotations
 
@@ -37,3 +37,26 @@ async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+class Awaited:
+    """Something that may change while others wait for it."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+    async def changed(self, seconds: float) -> None:
+        """Return when something may have changed, or after some seconds."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiter)
+        try:
+            await asyncio.wait([waiter], timeout=max(0.0, seconds))
+        finally:
+            self._waiting.discard(waiter)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..journal import Journal, Kept, Packed
+from ..longpoll import Awaited
 from .delivery import deliver
 from .refusal import Refusal
 
@@ -79,7 +80,7 @@ class DeadLetters:
         return json.dumps({"deadLetterQueue": self.target.queue_id, "policy": policy, **rule})
 
 
-class Queue:
+class Queue(Awaited):
     """One queue.
 
     Args:
@@ -90,6 +91,7 @@ class Queue:
     """
 
     def __init__(self, name: str, attributes: dict[str, int], now: float, journal: Journal) -> None:
+        super().__init__()
         self.name = name
         self.queue_id = new_id("queue")
         self.attributes = {**QUEUE_DEFAULTS, **attributes}
@@ -98,7 +100,6 @@ class Queue:
         self.dead_letters: DeadLetters | None = None
         self.gone = False
         self._handles: dict[str, StoredMessage] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
         self._journal = journal
 
     def pack(self) -> Packed:
@@ -256,22 +257,6 @@ class Queue:
         """Return when a message becomes visible by itself, or infinity."""
         times = [each.visible_at for each in self.messages if each.deleted_at is None]
         return min((when for when in times if when > now), default=float("inf"))
-
-    def wake(self) -> None:
-        """Let everybody who waits for a message look again."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()
-
-    async def changed(self, seconds: float) -> None:
-        """Return when a message may have come, or after some seconds."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await asyncio.wait([waiter], timeout=max(0.0, seconds))
-        finally:
-            self._waiting.discard(waiter)
 
 
 @dataclass(eq=False, slots=True)

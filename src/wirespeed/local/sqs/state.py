@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import collections
 import hashlib
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..journal import Journal, Kept, Packed
+from ..longpoll import Awaited
 from .refusal import Refusal, bad_value, no_queue
 
 ACCOUNT = "000000000000"
@@ -127,7 +127,7 @@ class Move:
         return Packed("move", self.task)
 
 
-class Queue:
+class Queue(Awaited):
     """One queue.
 
     Args:
@@ -148,6 +148,7 @@ class Queue:
         now: float,
         journal: Journal,
     ) -> None:
+        super().__init__()
         self.name = name
         self.arn = arn
         self.given = dict(attributes)
@@ -163,7 +164,6 @@ class Queue:
         self._numbers = itertools.count(1)
         self._numbers_end = 0
         self._deduplicated: dict[tuple[str, str], Deduplication] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
         self._in_order = True
         """Whether no message is older than the one before it: those of other queues may be."""
         self._journal = journal
@@ -437,24 +437,6 @@ class Queue:
         self._ready.clear()
         self._later.clear()
         return len(held)
-
-    # ---- waiting ----
-
-    def wake(self) -> None:
-        """Let everybody who waits for a message look again."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()
-
-    async def changed(self, seconds: float) -> None:
-        """Return when a message may have come, or after some seconds."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await asyncio.wait([waiter], timeout=max(0.0, seconds))
-        finally:
-            self._waiting.discard(waiter)
 
     def counts(self, now: float) -> dict[str, str]:
         """Return how many messages can be received, are in flight and are delayed."""
