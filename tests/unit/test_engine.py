@@ -250,6 +250,71 @@ def test_background_cancel_closes_the_flow_and_sleep_can_be_woken() -> None:
     background.close()
 
 
+def test_answers_that_come_at_once_do_not_nest() -> None:
+    background = threads.Background(SyncEcho(), "test")
+    counted: list[int] = []
+
+    def flow() -> Flow[None]:
+        for _ in range(5000):
+            yield exchange("x")
+            yield Compute(int)
+        counted.append(5000)
+
+    task = background.start(flow())
+    assert task.finished.wait(10)
+    assert counted == [5000]
+    background.close()
+
+
+def test_a_flow_stopped_on_threads_begins_nothing_after_that() -> None:
+    going_out, may_go = threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    class Slow(SyncEcho):
+        def submit(self, effect: Exchange, done: Callable[..., None]) -> None:
+            begun.append(effect.request)
+            going_out.set()
+            may_go.wait(5)
+            super().submit(effect, done)
+
+    def flow() -> Flow[None]:
+        yield exchange("first")
+        yield exchange("second")
+
+    background = threads.Background(Slow(), "test")
+    task = background.start(flow())
+    assert going_out.wait(2)
+    stopper = threading.Thread(target=threads.stop, args=([task],))
+    stopper.start()
+    stopper.join(0.1)
+    assert stopper.is_alive() and not task.finished.is_set()
+    may_go.set()
+    stopper.join(2)
+    assert not stopper.is_alive() and task.finished.is_set()
+    assert begun == ["first"]
+    background.close()
+
+
+def test_a_flow_stopped_on_a_loop_has_ended_then() -> None:
+    async def main() -> None:
+        background = aio.Background(LoopEcho(), "test")
+        closed: list[bool] = []
+
+        def flow() -> Flow[None]:
+            try:
+                yield Sleep(60.0)
+            finally:
+                closed.append(True)
+
+        task = background.start(flow())
+        await asyncio.sleep(0)
+        await aio.stop([task])
+        assert closed and task.done()
+        await background.close()
+
+    asyncio.run(main())
+
+
 def test_slow_items_spread_over_the_worker_threads() -> None:
     background = threads.Background(SyncEcho(), "test")
     used: set[int] = set()

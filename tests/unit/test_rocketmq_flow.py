@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import base64
+import dataclasses
 import hmac
 import itertools
 import json
@@ -519,6 +520,15 @@ def test_pull_follows_the_brokers_answers() -> None:
     queue.dropped = True
     with pytest.raises(StopIteration):
         flow.send(reply(19, {"nextBeginOffset": "8"}))
+
+
+def test_pulls_of_a_program_that_polls_do_not_store_the_offset() -> None:
+    harness = Harness()
+    harness.state.policy = dataclasses.replace(harness.state.policy, kind="ACTIVELY")
+    asked = next(pull.pull(harness.state, process_queue(harness, 7)))
+    assert isinstance(asked, Exchange)
+    assert asked.request.ext_fields["commitOffset"] == "0"
+    assert asked.request.ext_fields["sysFlag"] == "6"
 
 
 def slaves_only() -> Frame:

@@ -20,6 +20,7 @@ MAY_BLOCK = False
 """Blocking calls may not be made where an answer comes in."""
 _TURN = 64
 _AGAIN = 0.1
+_STOPPING = 1.0
 
 
 class Transport(Protocol):
@@ -109,6 +110,15 @@ async def _gather(effect: Gather, transport: Transport) -> list[Any]:
 def background_transport(transport: Transport) -> Transport:
     """Return what a `Background` runs the exchanges of a few flows on: the transport itself."""
     return transport
+
+
+async def stop(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel flows and wait until they begin nothing more, for at most a second."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_STOPPING)
 
 
 class Background:

@@ -26,6 +26,7 @@ _log = logging.getLogger("wirespeed.engine")
 MAY_BLOCK = True
 """Blocking calls may be made where an answer comes in."""
 _RAMP = 0.002
+_STOPPING = 1.0
 
 
 class Transport(Protocol):
@@ -191,7 +192,16 @@ class Timers:
 class Task:
     """A flow under way in a `Background`."""
 
-    __slots__ = ("_background", "_flow", "_lock", "_running", "_sleep", "_stopped", "finished")
+    __slots__ = (
+        "_background",
+        "_ended_early",
+        "_flow",
+        "_lock",
+        "_running",
+        "_sleep",
+        "_stopped",
+        "finished",
+    )
 
     def __init__(self, background: Background, flow: Flow[Any]) -> None:
         self._background = background
@@ -200,10 +210,14 @@ class Task:
         self._running = False
         self._stopped = False
         self._sleep: object | None = None
+        self._ended_early: tuple[Any, BaseException | None] | None = None
         self.finished = threading.Event()
 
     def cancel(self) -> None:
-        """Close the flow now, or as soon as its running step ends."""
+        """Close the flow now, or as soon as its running step ends.
+
+        Once it is `finished` it begins nothing more.
+        """
         with self._lock:
             self._stopped = True
             if self._running or self.finished.is_set():
@@ -222,7 +236,10 @@ class Task:
     def step(self, outcome: Any, error: BaseException | None) -> None:
         """Send the outcome of the last effect and begin the next one."""
         with self._lock:
-            if self._running or self.finished.is_set():
+            if self._running:
+                self._ended_early = outcome, error
+                return
+            if self.finished.is_set():
                 return
             self._running = True
         while True:
@@ -234,24 +251,31 @@ class Task:
             except BaseException as failure:
                 self._finish(failure)
                 return
-            outcome = error = None
-            if type(effect) is Compute:
-                try:
-                    outcome = effect.function(*effect.args)
-                except BaseException as failure:
-                    error = failure
-                if not self._stopped:
-                    continue
+            if not self._stopped:
+                self._begin(effect)
             with self._lock:
-                if not self._stopped:
+                if not self._stopped and self._ended_early is None:
                     self._running = False
-                    break
-            self._end()
-            return
+                    return
+                ended, self._ended_early = self._ended_early, None
+            if ended is None or self._stopped:
+                self._end()
+                return
+            outcome, error = ended
+
+    def _begin(self, effect: Effect) -> None:
+        """Have `step` called with the effect's outcome, once, perhaps before this returns."""
         if type(effect) is Exchange:
             self._background.transport.submit(effect, self.step)
         elif type(effect) is Sleep:
             self._start_sleep(effect)
+        elif type(effect) is Compute:
+            try:
+                outcome = effect.function(*effect.args)
+            except BaseException as failure:
+                self.step(None, failure)
+            else:
+                self.step(outcome, None)
         else:
             self.step(None, TypeError(f"a background flow may not yield {effect!r}"))
 
@@ -284,6 +308,16 @@ class Task:
             if wake.is_set:
                 timers.call_at(0.0, end)
         timers.call_at(time.monotonic() + effect.seconds, end)
+
+
+def stop(tasks: Iterable[Task]) -> None:
+    """Cancel flows and wait until they begin nothing more, for at most a second."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    ends = time.monotonic() + _STOPPING
+    for task in tasks:
+        task.finished.wait(max(0.0, ends - time.monotonic()))
 
 
 class _Submitting:

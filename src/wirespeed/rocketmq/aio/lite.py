@@ -272,10 +272,12 @@ class AsyncLitePullConsumer(AsyncMember):
             started, self._started, self._closed = self._started, False, True
             if not started:
                 return
-            self._stop_pulling()
             if self._auto_commit:
                 self._hold()
-            await self._leave()
+            try:
+                await self._stop_pulling()
+            finally:
+                await self._leave()
 
     async def __aenter__(self) -> AsyncLitePullConsumer:
         await self.start()

@@ -341,9 +341,9 @@ class AsyncPushConsumer(AsyncMember):
             self._stop.set()
             if not started:
                 return
-            self._stop_pulling()
             limit = time.monotonic() + timeout
             try:
+                await self._stop_pulling()
                 left = await self._pool.close(timeout)
                 await self._direct_pool.close(max(0.0, limit - time.monotonic()))
                 if left:

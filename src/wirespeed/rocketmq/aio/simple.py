@@ -163,8 +163,11 @@ class AsyncSimpleConsumer(AsyncMember):
         """Leave the group and disconnect; what is not acked comes again. Twice is fine."""
         async with self._lock:
             started, self._started, self._closed = self._started, False, True
-            if started:
-                self._stop_pulling()
+            if not started:
+                return
+            try:
+                await self._stop_pulling()
+            finally:
                 await self._leave()
 
     async def __aenter__(self) -> AsyncSimpleConsumer:

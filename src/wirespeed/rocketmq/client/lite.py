@@ -273,10 +273,12 @@ class LitePullConsumer(Member):
             started, self._started, self._closed = self._started, False, True
             if not started:
                 return
-            self._stop_pulling()
             if self._auto_commit:
                 self._hold()
-            self._leave()
+            try:
+                self._stop_pulling()
+            finally:
+                self._leave()
 
     def __enter__(self) -> LitePullConsumer:
         self.start()

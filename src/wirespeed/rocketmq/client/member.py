@@ -79,9 +79,9 @@ class Member(RemotingClient):
         background.start(
             route.keep_routes(client, lambda: list(state.subscriptions), state.rebalance_wake)
         )
-        background.start(pull.keep_offsets(state))
         background.start(pull.follow_resets(state))
-        self._taking_up = [background.start(flow) for flow in self._taking_up_flows()]
+        flows = [pull.keep_offsets(state), *self._taking_up_flows()]
+        self._keeping = [background.start(flow) for flow in flows]
         unclosed.watch(self)
 
     def _taking_up_flows(self) -> list[Flow[None]]:
@@ -105,11 +105,11 @@ class Member(RemotingClient):
         raise NotImplementedError
 
     def _stop_pulling(self) -> None:
-        for task in self._taking_up:
-            task.cancel()
-        for process_queue in list(self._consumer.queues.values()):
-            if process_queue.task is not None:
-                process_queue.task.cancel()
+        """End what takes queues up, pulls, and stores offsets, which could overtake the last."""
+        pulling: list[Any] = [
+            queue.task for queue in list(self._consumer.queues.values()) if queue.task
+        ]
+        engine.stop([*self._keeping, *pulling])
 
     def _leave(self) -> None:
         """Store the offsets, leave the group and disconnect."""

@@ -342,9 +342,9 @@ class PushConsumer(Member):
             self._stop.set()
             if not started:
                 return
-            self._stop_pulling()
             limit = time.monotonic() + timeout
             try:
+                self._stop_pulling()
                 left = self._pool.close(timeout)
                 self._direct_pool.close(max(0.0, limit - time.monotonic()))
                 if left:

@@ -164,8 +164,11 @@ class SimpleConsumer(Member):
         """Leave the group and disconnect; what is not acked comes again. Twice is fine."""
         with self._lock:
             started, self._started, self._closed = self._started, False, True
-            if started:
+            if not started:
+                return
+            try:
                 self._stop_pulling()
+            finally:
                 self._leave()
 
     def __enter__(self) -> SimpleConsumer:

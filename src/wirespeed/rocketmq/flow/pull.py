@@ -108,7 +108,9 @@ def pull(consumer: ConsumerState, process_queue: ProcessQueue) -> Flow[None]:
         subscription = consumer.subscriptions[queue.topic]
         try:
             address = address_of(client, queue, process_queue.replica)
-            stores = not policy.broadcasting and address == client.master_address(queue.broker_name)
+            at_master = address == client.master_address(queue.broker_name)
+            # Beside `commit` and `close`, which the program waits for, it could go backwards.
+            stores = at_master and not policy.broadcasting and not policy.pulls
             command = wire.pull_request(
                 policy.group,
                 queue,
