@@ -3,8 +3,10 @@
 PYTHON_IN_VENV := .venv/bin/python
 PYTEST := $(PYTHON_IN_VENV) -m pytest
 LONG_ROOMS := live soak fuzz proof
-# The local services' own tests and those of the commands: the last run has them, with one backend.
-ANY_BACKEND := $(addprefix --ignore-glob=tests/, unit/test_local_* unit/test_cli* property/test_state_*)
+# Nothing in these depends on the backend: the last run has them.
+ANY_BACKEND := $(addprefix --ignore-glob=tests/, unit/test_local_* unit/test_cli* unit/test_layers.py \
+	unit/test_readme.py unit/test_rocketmq_features.py unit/test_rocketmq_direct.py \
+	unit/test_*_consumer.py property/test_state_*)
 CPU_PATHS := portable$(shell grep -qsw sha_ni /proc/cpuinfo && echo ,sha-ni)$(shell \
 	grep -qsw avx2 /proc/cpuinfo && echo ,avx2)$(shell \
 	grep -qsw avx512bw /proc/cpuinfo && echo ,avx512)

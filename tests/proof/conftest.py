@@ -53,11 +53,24 @@ def run(
     return printed
 
 
-def compile_core(compiler: Sequence[str], output: Path, *more: str | Path) -> Path:
-    """Compile csrc and the files of ``more`` (options and sources) into one program."""
-    strict = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
-    run([*compiler, *strict, "-I", CSRC, *more, *core_sources(), "-o", output])
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-I", str(CSRC)]
+
+
+def compile_program(compiler: Sequence[str], output: Path, *more: str | Path) -> Path:
+    """Compile the files of ``more`` (options, sources and objects) into one program."""
+    run([*compiler, *STRICT, *more, "-o", output])
     return output
+
+
+def compile_core(compiler: Sequence[str], output: Path, *more: str | Path) -> Path:
+    """Compile csrc and the files of ``more`` into one program."""
+    return compile_program(compiler, output, *more, *core_sources())
+
+
+def core_objects(compiler: Sequence[str], folder: Path) -> list[Path]:
+    """Compile csrc into objects in an empty folder."""
+    run([*compiler, *STRICT, "-c", *core_sources()], cwd=folder)
+    return sorted(folder.glob("*.o"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proof.conftest import REPOSITORY, compile_core, run
+from tests.proof.conftest import REPOSITORY, compile_program, core_objects, run
 
 FUZZ = REPOSITORY / "tests" / "fuzz"
 TARGETS = sorted(path for path in FUZZ.glob("*.c") if path.name != "driver.c")
@@ -19,14 +19,24 @@ LONGEST = {"properties": 1024}
 """Bytes of an input, where its cost grows faster than its length."""
 
 
+CLANG = ["clang", "-O2", "-g", "-fno-sanitize-recover=all"]
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return csrc compiled for fuzzing: once, as that takes longer than the targets."""
+    flags = ["-fsanitize=fuzzer-no-link,address,undefined"]
+    return core_objects([*CLANG, *flags], tmp_path_factory.mktemp("core"))
+
+
 def test_there_are_fuzz_targets() -> None:
     assert TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda path: path.stem)
-def test_fuzz(target: Path, tmp_path: Path) -> None:
-    flags = ["-O2", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
-    program = compile_core(["clang", *flags], tmp_path / "program", "-I", FUZZ, target)
+def test_fuzz(target: Path, core: list[Path], tmp_path: Path) -> None:
+    compiler = [*CLANG, "-fsanitize=fuzzer,address,undefined"]
+    program = compile_program(compiler, tmp_path / "program", "-I", FUZZ, target, *core)
     run([sys.executable, "-m", "tests.fuzz.make_seeds", tmp_path / "seeds"], cwd=REPOSITORY)
     corpus = tmp_path / "corpus"
     corpus.mkdir()
