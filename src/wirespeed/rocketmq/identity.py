@@ -44,21 +44,31 @@ class UniqueIds:
     def _renew(self) -> None:
         self._prefix = f"{self._ip}{os.getpid() & 0xFFFF:04X}{secrets.randbits(32):08X}"
         self._counter = itertools.count(secrets.randbelow(1 << 16))
-        self._month_ends = 0.0
+        self._month_starts = self._month_ends = 0
+        self._head = -1, ""
 
     def next(self) -> str:
         """Return a new id. Thread-safe; unique below 65,536 ids a millisecond."""
-        now = time.time()
+        now = int(time.time() * 1000)
+        made_at, head = self._head
+        if now != made_at:
+            head = self._new_head(now)
+        return f"{head}{next(self._counter) & 0xFFFF:04X}"
+
+    def _new_head(self, now: int) -> str:
+        """Return what the ids of this millisecond begin with."""
         if now >= self._month_ends:
             with self._lock:
-                self._start_month(now)
-        passed = int((now - self._month_starts) * 1000) & 0xFFFFFFFF
-        return f"{self._prefix}{passed:08X}{next(self._counter) & 0xFFFF:04X}"
+                self._start_month(now // 1000)
+        head = f"{self._prefix}{(now - self._month_starts) & 0xFFFFFFFF:08X}"
+        self._head = now, head
+        return head
 
-    def _start_month(self, now: float) -> None:
-        local = time.localtime(now)
-        self._month_starts = time.mktime((local.tm_year, local.tm_mon, 1, 0, 0, 0, 0, 0, -1))
-        self._month_ends = time.mktime((local.tm_year, local.tm_mon + 1, 1, 0, 0, 0, 0, 0, -1))
+    def _start_month(self, now: int) -> None:
+        year, month = time.localtime(now)[:2]
+        start, end = ((year, each, 1, 0, 0, 0, 0, 0, -1) for each in (month, month + 1))
+        self._month_starts = int(time.mktime(start)) * 1000
+        self._month_ends = int(time.mktime(end)) * 1000
 
     def after_fork(self) -> None:
         """In a forked child: become another maker, so that no id is made twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -89,6 +90,11 @@ def prepare(client: ClientState, policy: SendPolicy, message: Message) -> str:
         ConfigError: the topic, the body or a property is refused.
     """
     wire.check_topic(message.topic)
+    return _stored_form(client, policy, message).decode()
+
+
+def _stored_form(client: ClientState, policy: SendPolicy, message: Message) -> bytes:
+    """Check the body, and return the encoded properties with the unique id."""
     wire.check_body(message.body, policy.max_body)
     properties = message.properties
     if "UNIQ_KEY" not in properties:
@@ -255,13 +261,14 @@ def send_batch(
     """
     deadline = client.deadline(timeout)
     topic = messages[0].topic
+    wire.check_topic(topic)
     parts = []
     for message in messages:
         if message.topic != topic:
             raise ConfigError(f"a batch has one topic: {topic!r}, not {message.topic!r}")
         if not batchable(message):
             raise ConfigError("a delayed message or one of a retry topic cannot be in a batch")
-        parts.append((message.flag, message.body, prepare(client, policy, message).encode()))
+        parts.append((message.flag, message.body, _stored_form(client, policy, message)))
     body = wire.encode_batch(parts)
     wire.check_body(body, policy.max_body, "the batch")
 
@@ -274,25 +281,24 @@ def send_batch(
     first = _number(delivery.frame, "queueOffset")
     offset_ids += [""] * (len(messages) - len(offset_ids))
     queue = _stored_in(delivery)
+    frame, _, attempts, ambiguous = delivery
+    status = _STATUS[frame.code]
     return [
         SendResult(
-            _STATUS[delivery.frame.code],
-            message.properties["UNIQ_KEY"],
-            offset_id,
-            queue,
-            first + number,
-            delivery.attempts,
-            delivery.ambiguous,
+            status, message.properties["UNIQ_KEY"], offset_id, queue, offset, attempts, ambiguous
         )
-        for number, (message, offset_id) in enumerate(zip(messages, offset_ids, strict=False))
+        for message, offset_id, offset in zip(
+            messages, offset_ids, itertools.count(first), strict=False
+        )
     ]
 
 
 def batchable(message: Message) -> bool:
     """Whether the broker takes the message as part of a batch."""
-    return wire.DELAY_PROPERTIES.isdisjoint(message.properties) and not message.topic.startswith(
-        wire.RETRY_PREFIX
-    )
+    properties = message.properties
+    if properties and not wire.DELAY_PROPERTIES.isdisjoint(properties):
+        return False
+    return not message.topic.startswith(wire.RETRY_PREFIX)
 
 
 def send_many(
@@ -330,8 +336,9 @@ def _grouped(policy: SendPolicy, messages: Sequence[Message]) -> list[list[int]]
             continue
         topic = message.topic
         size = len(message.body) + _PART_OVERHEAD
-        for name, value in message.properties.items():
-            size += (len(name) + len(value)) * 4
+        if message.properties:
+            for name, value in message.properties.items():
+                size += (len(name) + len(value)) * 4
         filled = sizes.get(topic, policy.max_body) + size
         if filled > policy.max_body:
             open_groups[topic] = []

@@ -150,14 +150,14 @@ def parse_route(topic: str, frame: Frame, *, queue_limit: int | None = None) -> 
     return TopicRoute(brokers, tuple(write), tuple(read))
 
 
-def encode_properties(properties: dict[str, str]) -> str:
-    """Return properties in their stored form, as text.
+def encode_properties(properties: dict[str, str]) -> bytes:
+    """Return properties in their stored form.
 
     Raises:
         ConfigError: a name or value holds U+0001 or U+0002, or all pass 32,767 bytes.
     """
     try:
-        return _native.encode_properties(properties).decode()
+        return _native.encode_properties(properties)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{_culprit(properties)}: {error}") from error
 
@@ -659,7 +659,7 @@ def bury_request(
     return send_request(
         INNER_PRODUCER_GROUP,
         outgoing,
-        encode_properties(properties),
+        encode_properties(properties).decode(),
         MessageQueue(outgoing.topic, message.broker_name, 0),
         message.native.sys_flag & COMPRESSION_FLAGS,
         born_timestamp,

@@ -40,7 +40,7 @@ def reply_request(group: str, reply: Message, broker_name: str, born_timestamp: 
     """Code 325: hand a reply to the broker, which pushes it to who asked."""
     queue = MessageQueue(reply.topic, broker_name, 0)
     command = send_request(
-        group, reply, encode_properties(reply.properties), queue, 0, born_timestamp
+        group, reply, encode_properties(reply.properties).decode(), queue, 0, born_timestamp
     )
     # A command whose fields were made is encoded by its code and these.
     fields = command.ext_fields
