@@ -692,16 +692,16 @@ def test_delayed_messages_other_topics_and_large_ones_go_apart() -> None:
     ]
 
 
-def test_a_batch_refuses_what_the_broker_would_ignore() -> None:
-    for messages in (
-        [Message("t", b"x"), Message("u", b"x")],
-        [Message("t", b"x"), Message("t", b"x", delay_level=1)],
-        [Message("t", b"x"), Message("t", b"x", delay=1.0)],
-        [Message("t", b"x" * 600_000), Message("t", b"x" * 600_000)],
-    ):
-        assert isinstance(
-            raised(sending.send_batch(client(), POLICY, messages, 3.0), []), ConfigError
-        )
+def test_what_a_broker_takes_alone_goes_alone() -> None:
+    retries = [Message("%RETRY%g", b"1"), Message("%RETRY%g", b"2")]
+    delayed = [Message("t", b"3", delay=1.0), Message("t", b"4", delay=1.0)]
+    state = client()
+    for topic in ("t", "%RETRY%g"):
+        state.routes[topic] = wire.parse_route(topic, route_reply("b"))
+    _, effects = drive(
+        sending.send_many(state, POLICY, retries + delayed, 3.0), [reply(fields=STORED)] * 4
+    )
+    assert [effect.request.code for effect in effects] == [310] * 4
 
 
 def test_large_bodies_are_compressed_where_that_saves_bytes() -> None:

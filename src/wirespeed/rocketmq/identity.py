@@ -45,15 +45,15 @@ class UniqueIds:
         self._prefix = f"{self._ip}{os.getpid() & 0xFFFF:04X}{secrets.randbits(32):08X}"
         self._counter = itertools.count(secrets.randbelow(1 << 16))
         self._month_starts = self._month_ends = 0
-        self._head = -1, ""
+        self._head = 0.0, 0.0, ""
 
     def next(self) -> str:
         """Return a new id. Thread-safe; unique below 65,536 ids a millisecond."""
-        now = int(time.time() * 1000)
-        made_at, head = self._head
-        if now != made_at:
-            head = self._new_head(now)
-        return f"{head}{next(self._counter) & 0xFFFF:04X}"
+        now = time.time()
+        since, until, head = self._head
+        if not since <= now < until:
+            head = self._new_head(int(now * 1000))
+        return head + "%04X" % (next(self._counter) & 0xFFFF)
 
     def _new_head(self, now: int) -> str:
         """Return what the ids of this millisecond begin with."""
@@ -61,7 +61,7 @@ class UniqueIds:
             with self._lock:
                 self._start_month(now // 1000)
         head = f"{self._prefix}{(now - self._month_starts) & 0xFFFFFFFF:08X}"
-        self._head = now, head
+        self._head = now / 1000, (now + 1) / 1000, head
         return head
 
     def _start_month(self, now: int) -> None:

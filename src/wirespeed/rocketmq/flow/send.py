@@ -249,27 +249,24 @@ def compressed(policy: SendPolicy, message: Message) -> tuple[Body, int]:
     return smaller, CODECS[policy.compression]
 
 
-def send_batch(
+def _send_together(
     client: ClientState, policy: SendPolicy, messages: Sequence[Message], timeout: float
 ) -> Flow[list[SendResult]]:
-    """Send messages of one topic in one request; they are stored in one queue, in order.
+    """Send messages that `_grouped` put together; they are stored in one queue, in order.
 
     Raises:
-        ConfigError: a message is refused, is delayed, or has another topic than the first, or
-            all pass `policy.max_body`; nothing was sent.
+        ConfigError: a message is refused, or all pass `policy.max_body`; nothing was sent.
         WirespeedError: as `deliver`.
     """
     deadline = client.deadline(timeout)
     topic = messages[0].topic
     wire.check_topic(topic)
-    parts = []
-    for message in messages:
-        if message.topic != topic:
-            raise ConfigError(f"a batch has one topic: {topic!r}, not {message.topic!r}")
-        if not batchable(message):
-            raise ConfigError("a delayed message or one of a retry topic cannot be in a batch")
-        parts.append((message.flag, message.body, _stored_form(client, policy, message)))
-    body = wire.encode_batch(parts)
+    body = wire.encode_batch(
+        [
+            (message.flag, message.body, _stored_form(client, policy, message))
+            for message in messages
+        ]
+    )
     wire.check_body(body, policy.max_body, "the batch")
 
     def make_command(queue: MessageQueue) -> Command:
@@ -293,14 +290,6 @@ def send_batch(
     ]
 
 
-def batchable(message: Message) -> bool:
-    """Whether the broker takes the message as part of a batch."""
-    properties = message.properties
-    if properties and not wire.DELAY_PROPERTIES.isdisjoint(properties):
-        return False
-    return not message.topic.startswith(wire.RETRY_PREFIX)
-
-
 def send_many(
     client: ClientState, policy: SendPolicy, messages: Sequence[Message], timeout: float
 ) -> Flow[list[SendResult | WirespeedError]]:
@@ -317,7 +306,7 @@ def send_many(
             if len(chosen) == 1:
                 outcome = [(yield from send(client, policy, chosen[0], timeout))]
             else:
-                outcome = yield from send_batch(client, policy, chosen, timeout)
+                outcome = yield from _send_together(client, policy, chosen, timeout)
         except WirespeedError as error:
             outcome = [error] * len(chosen)
         for number, each in zip(group, outcome, strict=True):
@@ -326,24 +315,27 @@ def send_many(
 
 
 def _grouped(policy: SendPolicy, messages: Sequence[Message]) -> list[list[int]]:
-    """Return the numbers of the messages that go together, each group within the size limit."""
+    """Return the numbers of the messages that go together, each group within the size limit.
+
+    The broker takes a delayed message alone, and one of a retry topic.
+    """
     groups: list[list[int]] = []
     open_groups: dict[str, list[int]] = {}
     sizes: dict[str, int] = {}
     for number, message in enumerate(messages):
-        if not batchable(message):
-            groups.append([number])
-            continue
-        topic = message.topic
+        topic, properties = message.topic, message.properties
         size = len(message.body) + _PART_OVERHEAD
-        if message.properties:
-            for name, value in message.properties.items():
+        if properties:
+            if not wire.DELAY_PROPERTIES.isdisjoint(properties):
+                groups.append([number])
+                continue
+            for name, value in properties.items():
                 size += (len(name) + len(value)) * 4
         filled = sizes.get(topic, policy.max_body) + size
         if filled > policy.max_body:
             open_groups[topic] = []
             groups.append(open_groups[topic])
-            filled = size
+            filled = policy.max_body if topic.startswith(wire.RETRY_PREFIX) else size
         open_groups[topic].append(number)
         sizes[topic] = filled
     return groups
