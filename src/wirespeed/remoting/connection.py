@@ -281,7 +281,7 @@ class Connection:
         responses: list[Frame] = []
         answers: list[Body] = []
         for part in parts:
-            frame = Frame._make(part)
+            frame = tuple.__new__(Frame, part)
             if frame.flag & FLAG_RESPONSE:
                 responses.append(frame)
                 continue

@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engine.effects import Exchange
@@ -84,6 +84,15 @@ def _set_slice(sock: socket.socket | TlsSocket, option: int, seconds: float) -> 
         sock.setsockopt(socket.SOL_SOCKET, option, int(seconds * 1000))
     else:
         sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", 0, int(seconds * 1e6)))
+
+
+def _left_of(buffers: Sequence[Body], sent: int) -> Sequence[Body]:
+    """Return what is still to be written once `sent` bytes are."""
+    for place, buffer in enumerate(buffers):
+        if sent < len(buffer):
+            return [memoryview(buffer)[sent:], *buffers[place + 1 :]]
+        sent -= len(buffer)
+    return ()
 
 
 class SocketConnection:
@@ -186,35 +195,31 @@ class SocketConnection:
         if self.closed:
             raise lost(self.endpoint, "it is closed", "not_sent")
 
-    def _write(self, buffers: list[bytes | bytearray | memoryview], deadline: float) -> None:
-        views = [memoryview(buffer) for buffer in buffers]
+    def _write(self, buffers: Sequence[Body], deadline: float) -> None:
         counts = self.counts
         with self._write_lock:
             counts[0] += 1
             try:
-                while views:
+                while buffers:
                     try:
-                        sent = self._send_some(views)
-                        counts[1] += sent
+                        sent = self._send_some(buffers)
                     except (BlockingIOError, TimeoutError):
                         if time.monotonic() < deadline:
                             continue
                         raise not_taken(self.endpoint) from None
-                    while views and sent >= len(views[0]):
-                        sent -= len(views.pop(0))
-                    if sent:
-                        views[0] = views[0][sent:]
+                    counts[1] += sent
+                    buffers = _left_of(buffers, sent)
             except BaseException as error:
                 self._fail(lost(self.endpoint, error))
                 if isinstance(error, OSError) and not isinstance(error, WirespeedError):
                     raise lost(self.endpoint, error, "not_sent") from error
                 raise
 
-    def _send_some(self, views: list[memoryview]) -> int:
+    def _send_some(self, buffers: Sequence[Body]) -> int:
         sock = self._sock
-        if len(views) == 1 or not isinstance(sock, socket.socket) or not hasattr(sock, "sendmsg"):
-            return sock.send(views[0])
-        return sock.sendmsg(views)
+        if len(buffers) == 1 or not isinstance(sock, socket.socket) or not hasattr(sock, "sendmsg"):
+            return sock.send(buffers[0])
+        return sock.sendmsg(buffers)
 
     def _read_own(self, waiter: _Waiter) -> None:
         try:
@@ -585,11 +590,11 @@ class TlsSocket:
             if not self._fill():
                 raise ConnectionResetError("closed during the handshake")
 
-    def send(self, data: memoryview) -> int:
+    def send(self, data: Body) -> int:
         """Write some bytes; return how many. After a slice has passed, go on with the same."""
         if not self._accepted:
             with self._lock:
-                self._accepted = self._session.write(data[:_RECORDS])
+                self._accepted = self._session.write(memoryview(data)[:_RECORDS])
                 self._unsent = memoryview(self._outgoing.read())
         while self._unsent:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]

@@ -230,15 +230,6 @@ def send(
     return result_of(delivery, message)
 
 
-def _number(frame: Frame, name: str) -> int:
-    """Return a number that a broker tells of what it has stored."""
-    try:
-        return wire.integer(frame, name)
-    except ProtocolError as error:
-        error.outcome = "unknown"
-        raise
-
-
 def compressed(policy: SendPolicy, message: Message) -> tuple[Body, int]:
     """Return the body to send and the flag bits that say how it is compressed."""
     if len(message.body) < policy.compress_above:
@@ -275,9 +266,8 @@ def _send_together(
 
     delivery = yield from deliver(client, policy, topic, make_command, deadline)
     offset_ids = delivery.frame.ext_fields.get("msgId", "").split(",")
-    first = _number(delivery.frame, "queueOffset")
+    queue, first = _place(delivery)
     offset_ids += [""] * (len(messages) - len(offset_ids))
-    queue = _stored_in(delivery)
     frame, _, attempts, ambiguous = delivery
     status = _STATUS[frame.code]
     return [
@@ -455,22 +445,39 @@ def send_oneway(
 
 def result_of(delivery: Delivery, message: Message) -> SendResult:
     """Return what a producer is told of a stored message."""
-    frame = delivery.frame
+    frame, _, attempts, ambiguous = delivery
+    fields = frame.ext_fields
+    queue, offset = _place(delivery)
     return SendResult(
         _STATUS[frame.code],
         message.properties["UNIQ_KEY"],
-        frame.ext_fields.get("msgId", ""),
-        _stored_in(delivery),
-        _number(frame, "queueOffset"),
-        delivery.attempts,
-        delivery.ambiguous,
-        frame.ext_fields.get("recallHandle", ""),
+        fields.get("msgId", ""),
+        queue,
+        offset,
+        attempts,
+        ambiguous,
+        fields.get("recallHandle", ""),
     )
 
 
-def _stored_in(delivery: Delivery) -> MessageQueue:
-    asked = delivery.queue
-    return MessageQueue(asked.topic, asked.broker_name, _number(delivery.frame, "queueId"))
+def _place(delivery: Delivery) -> tuple[MessageQueue, int]:
+    """Return the queue and the offset that the broker tells.
+
+    Raises:
+        ProtocolError: it tells none, so that the outcome is unknown.
+    """
+    fields, asked = delivery.frame.ext_fields, delivery.queue
+    try:
+        number, offset = int(fields["queueId"]), int(fields["queueOffset"])
+    except (KeyError, ValueError) as error:
+        raise ProtocolError(
+            "the reply does not tell where the message is stored",
+            service="rocketmq",
+            outcome="unknown",
+        ) from error
+    if number != asked.queue_id:
+        asked = MessageQueue(asked.topic, asked.broker_name, number)
+    return asked, offset
 
 
 def _final(failure: WirespeedError, attempts: int, ambiguous: bool) -> WirespeedError:

@@ -79,11 +79,14 @@ def _check_name(what: str, name: str, limit: int) -> None:
 
 def check_body(body: Body, limit: int, name: str = "body") -> None:
     """Raise `ConfigError` unless `body` is a buffer of 1 to `limit` bytes."""
-    if not isinstance(body, (bytes, bytearray, memoryview)):
+    if isinstance(body, (bytes, bytearray)):
+        size = len(body)
+    elif isinstance(body, memoryview):
+        size = body.nbytes
+    else:
         raise ConfigError(
             f"{name} must be bytes, bytearray or memoryview, not {type(body).__name__}"
         )
-    size = body.nbytes if isinstance(body, memoryview) else len(body)
     if not 1 <= size <= limit:
         raise ConfigError(f"{name} must have 1 to {limit} bytes, not {size}")
 
