@@ -22,7 +22,7 @@ class Row:
         ratio: the median of peer / ours over the blocks: how many times better we are.
         goal: the ratio to reach, or None where there is none.
         against: the peer's name.
-        spread: the first and third quartile of the blocks' ratios.
+        spread: the first and third quartile of the blocks' ratios; zeros where there was one.
     """
 
     group: str
@@ -82,7 +82,8 @@ def table(rows: list[Row]) -> str:
     for item in rows:
         goal = "" if item.goal is None else f"{item.goal:g} {'met' if met(item) else 'MISSED'}"
         times = f"{item.ratio:.2f}"
-        if item.ratio <= 1.2 or (item.goal is not None and item.goal <= 1.2):
+        close = item.ratio <= 1.2 or (item.goal is not None and item.goal <= 1.2)
+        if close and any(item.spread):
             times += f" ({item.spread[0]:.2f}-{item.spread[1]:.2f})"
         lines.append(
             (item.group, item.case, f"{item.ours:.4g}", f"{item.peer:.4g}", item.unit, times, goal,
