@@ -49,7 +49,7 @@ live:
 	@.ci/venv dev
 	@.ci/need --install java=default-jdk-headless javac=default-jdk-headless mvn=maven \
 		chromium=chromium
-	$(PYTEST) tests/live
+	$(PYTEST) --durations=10 tests/live
 
 bench:
 	@.ci/venv dev

@@ -191,5 +191,5 @@ def test_java_s_tour_finds_no_difference(
     rocketmq_cluster: Cluster, cloud: LocalCloud, broker: str
 ) -> None:
     namesrv = cloud.namesrv if broker == "local" else rocketmq_cluster.namesrv
-    seen = rocketmq_cluster.run_peer("Tour", namesrv, f"tour-{os.getpid()}", timeout=150)
+    seen = rocketmq_cluster.run_peer("Tour", namesrv, f"tour-{os.getpid()}", timeout=500)
     assert {str(row["kind"]): row["seen"] for row in seen} == TOUR

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
+R = TypeVar("R")
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 CSRC = REPOSITORY / "csrc"
@@ -65,6 +69,14 @@ def compile_program(compiler: Sequence[str], output: Path, *more: str | Path) ->
 def compile_core(compiler: Sequence[str], output: Path, *more: str | Path) -> Path:
     """Compile csrc and the files of ``more`` into one program."""
     return compile_program(compiler, output, *more, *core_sources())
+
+
+def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> dict[T, Future[R]]:
+    """Begin ``work`` for each item, as many at a time as there are cores."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    futures = {item: pool.submit(work, item) for item in items}
+    pool.shutdown(wait=False)
+    return futures
 
 
 def core_objects(compiler: Sequence[str], folder: Path) -> list[Path]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
-from tests.proof.conftest import REPOSITORY, compile_program, core_objects, run
+from tests.proof.conftest import REPOSITORY, compile_program, core_objects, run, side_by_side
 
 FUZZ = REPOSITORY / "tests" / "fuzz"
 TARGETS = sorted(path for path in FUZZ.glob("*.c") if path.name != "driver.c")
@@ -23,10 +24,35 @@ CLANG = ["clang", "-O2", "-g", "-fno-sanitize-recover=all"]
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return csrc compiled for fuzzing: once, as that takes longer than the targets."""
-    flags = ["-fsanitize=fuzzer-no-link,address,undefined"]
-    return core_objects([*CLANG, *flags], tmp_path_factory.mktemp("core"))
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Future[str]]:
+    """Return what libFuzzer prints of each target, being fuzzed."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    # Compiled once, as that takes longer than the targets.
+    core = core_objects([*CLANG, "-fsanitize=fuzzer-no-link,address,undefined"], folder)
+    seeds = folder / "seeds"
+    run([sys.executable, "-m", "tests.fuzz.make_seeds", seeds], cwd=REPOSITORY)
+
+    def fuzz(target: Path) -> str:
+        compiler = [*CLANG, "-fsanitize=fuzzer,address,undefined"]
+        own = folder / f"{target.stem}-fuzzed"
+        corpus = own / "corpus"
+        corpus.mkdir(parents=True)
+        program = compile_program(compiler, own / "program", "-I", FUZZ, target, *core)
+        return run(
+            [
+                program,
+                *([f"-runs={RUNS}"] if RUNS else [f"-max_total_time={SECONDS}"]),
+                f"-artifact_prefix={own}/",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                f"-max_len={LONGEST.get(target.stem, 8192)}",
+                corpus,
+                seeds / target.stem,
+            ],
+            timeout=14_400 if RUNS else SECONDS + 120,
+        )
+
+    return side_by_side(fuzz, TARGETS)
 
 
 def test_there_are_fuzz_targets() -> None:
@@ -34,25 +60,8 @@ def test_there_are_fuzz_targets() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda path: path.stem)
-def test_fuzz(target: Path, core: list[Path], tmp_path: Path) -> None:
-    compiler = [*CLANG, "-fsanitize=fuzzer,address,undefined"]
-    program = compile_program(compiler, tmp_path / "program", "-I", FUZZ, target, *core)
-    run([sys.executable, "-m", "tests.fuzz.make_seeds", tmp_path / "seeds"], cwd=REPOSITORY)
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    printed = run(
-        [
-            program,
-            *([f"-runs={RUNS}"] if RUNS else [f"-max_total_time={SECONDS}"]),
-            f"-artifact_prefix={tmp_path}/",
-            "-timeout=10",
-            "-rss_limit_mb=2048",
-            f"-max_len={LONGEST.get(target.stem, 8192)}",
-            corpus,
-            tmp_path / "seeds" / target.stem,
-        ],
-        timeout=14_400 if RUNS else SECONDS + 120,
-    )
+def test_fuzz(target: Path, fuzzed: dict[Path, Future[str]]) -> None:
+    printed = fuzzed[target].result()
     runs = re.search(r"Done (\d+) runs", printed)
     assert runs is not None and int(runs[1]) > 1000, printed[-2000:]
     print(f"{target.stem}: {runs[1]} runs")

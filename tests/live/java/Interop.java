@@ -96,7 +96,7 @@ public final class Interop {
         DefaultMQProducer producer = new DefaultMQProducer("java-asks");
         producer.setNamesrvAddr(namesrv);
         producer.start();
-        Message reply = producer.request(new Message(topic, body.getBytes()), 20_000);
+        Message reply = producer.request(new Message(topic, body.getBytes()), 60_000);
         System.out.println(new Json()
             .put("body", new String(reply.getBody(), StandardCharsets.UTF_8))
             .put("properties", reply.getProperties()));

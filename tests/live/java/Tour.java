@@ -26,7 +26,21 @@ public final class Tour {
     private static String namesrv;
     private static String name;
 
-    public static void main(String[] arguments) throws Exception {
+    /** Seconds: this client may skip its first heartbeat, and takes queues up a minute later then. */
+    private static final int PATIENCE = 90;
+
+    public static void main(String[] arguments) {
+        int status = 1;
+        try {
+            tour(arguments);
+            status = 0;
+        } catch (Exception error) {
+            error.printStackTrace();
+        }
+        System.exit(status);
+    }
+
+    private static void tour(String[] arguments) throws Exception {
         namesrv = arguments[0];
         name = arguments[1];
         DefaultMQProducer producer = new DefaultMQProducer(name + "-producers");
@@ -52,14 +66,13 @@ public final class Tour {
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
-        boolean came = both.await(40, TimeUnit.SECONDS);
+        boolean came = both.await(PATIENCE, TimeUnit.SECONDS);
         Thread.sleep(1000);
         reader.shutdown();
         settled.sort(null);
         print("transactions", came + " " + settled);
         transactions.shutdown();
         producer.shutdown();
-        System.exit(0);
     }
 
     private static void print(String kind, String seen) {
@@ -161,7 +174,7 @@ public final class Tour {
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
-        missing.await(30, TimeUnit.SECONDS);
+        missing.await(PATIENCE, TimeUnit.SECONDS);
         consumer.shutdown();
         found.sort(null);
         print("delayed", found + " early " + early);
@@ -191,7 +204,7 @@ public final class Tour {
             return ConsumeOrderlyStatus.SUCCESS;
         });
         consumer.start();
-        missing.await(40, TimeUnit.SECONDS);
+        missing.await(PATIENCE, TimeUnit.SECONDS);
         consumer.shutdown();
         print("ordered", found.toString());
     }
@@ -210,7 +223,7 @@ public final class Tour {
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
-        Message reply = producer.request(message("-ask", "hello"), 20_000);
+        Message reply = producer.request(message("-ask", "hello"), PATIENCE * 1000);
         consumer.shutdown();
         print("asked", new String(reply.getBody()));
     }

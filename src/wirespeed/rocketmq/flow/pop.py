@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ...engine.effects import Exchange, Flow
 from ...errors import ConfigError, TransportError, WirespeedError
 from ...remoting.connection import Command, Frame
@@ -112,8 +114,9 @@ def _receive(
     for message in pop.parse_received(frame, broker_name):
         if not subscription.tags or message.tag in subscription.tags:
             wanted.append(message)
-        else:
-            # Its tag has the hash of a wanted one.
+            continue
+        # Its tag has the hash of a wanted one. Where it cannot be acked it comes again.
+        with contextlib.suppress(WirespeedError):
             yield from ack(consumer, message)
     return wanted
 
