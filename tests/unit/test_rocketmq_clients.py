@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +97,27 @@ def test_ten_thousand_messages_all_arrive_once(cloud: LocalCloud) -> None:
             thread.join()
         messages = collector.wait(30)
     assert sorted(int(message.body) for message in messages) == list(range(10_000))
+
+
+def switches(name: str) -> int:
+    """Return how often this process's threads of such a name were switched to."""
+    lines = [
+        line
+        for thread in threading.enumerate()
+        if thread.name.startswith(name)
+        for line in Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
+    ]
+    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does not tell of switches")
+def test_a_lone_caller_wakes_no_other_thread(cloud: LocalCloud) -> None:
+    with Producer("group", cloud.namesrv) as producer:
+        producer.send("t", b"first")
+        before = switches("wirespeed-127.")
+        for _ in range(1000):
+            producer.send("t", b"x")
+        assert switches("wirespeed-127.") - before < 50
 
 
 def test_tags_are_filtered(cloud: LocalCloud) -> None:
