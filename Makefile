@@ -6,7 +6,7 @@ LONG_ROOMS := live soak fuzz proof
 # Nothing in these depends on the backend: the last run has them.
 ANY_BACKEND := $(addprefix --ignore-glob=tests/, unit/test_local_* unit/test_cli* unit/test_layers.py \
 	unit/test_readme.py unit/test_rocketmq_features.py unit/test_rocketmq_direct.py \
-	unit/test_*_consumer.py property/test_state_*)
+	unit/test_sqs_consumer.py property/test_state_*)
 CPU_PATHS := portable$(shell grep -qsw sha_ni /proc/cpuinfo && echo ,sha-ni)$(shell \
 	grep -qsw avx2 /proc/cpuinfo && echo ,avx2)$(shell \
 	grep -qsw avx512bw /proc/cpuinfo && echo ,avx512)

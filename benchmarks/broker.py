@@ -274,7 +274,7 @@ def many_queues(cluster: Cluster) -> list[Row]:
 
 
 def budget(case: str, found: float, most: float, unit: str) -> Row:
-    """Return the row of a figure beside what it may be."""
+    """Return the row of a figure beside what it may be; a thousandth of that is the least told."""
     ratio = most / max(found, most / 1000)
     return Row("rocketmq", case, found, most, unit, ratio, 1.0, "the budget")
 

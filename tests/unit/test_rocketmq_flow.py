@@ -12,6 +12,7 @@ import random
 import threading
 import zlib
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from wirespeed.errors import (
 from wirespeed.http.models import Response
 from wirespeed.remoting.connection import Command, Frame
 from wirespeed.rocketmq import wire
-from wirespeed.rocketmq.flow import consume, discovery, group, pull, route, transaction
+from wirespeed.rocketmq.flow import consume, discovery, group, pop, pull, route, transaction
 from wirespeed.rocketmq.flow import send as sending
 from wirespeed.rocketmq.flow.rebalance import allocate_average
 from wirespeed.rocketmq.models import (
@@ -42,6 +43,7 @@ from wirespeed.rocketmq.models import (
     TransactionStatus,
 )
 from wirespeed.rocketmq.sign import sign
+from wirespeed.rocketmq.wire import pop as wire_pop
 
 POLICY = sending.SendPolicy("group", 3, 1 << 20)
 
@@ -529,6 +531,23 @@ def test_pulls_of_a_program_that_polls_do_not_store_the_offset() -> None:
     assert isinstance(asked, Exchange)
     assert asked.request.ext_fields["commitOffset"] == "0"
     assert asked.request.ext_fields["sysFlag"] == "6"
+
+
+def test_an_unwanted_message_that_cannot_be_acked_costs_no_wanted_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted, other = SimpleNamespace(tag="a"), SimpleNamespace(tag="b")
+
+    def failing(*_: Any) -> Flow[None]:
+        raise lost()
+        yield
+
+    monkeypatch.setattr(pop, "ack", failing)
+    monkeypatch.setattr(wire_pop, "parse_received", lambda *_: [other, wanted])
+    state = Harness("a").state
+    state.subscriptions.pop("%RETRY%group", None)
+    received, _ = drive(pop.receive(state, 4, 0.0, 30.0), [reply()])
+    assert received == [wanted]
 
 
 def slaves_only() -> Frame:

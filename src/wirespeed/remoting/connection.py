@@ -281,7 +281,7 @@ class Connection:
         responses: list[Frame] = []
         answers: list[Body] = []
         for part in parts:
-            frame = tuple.__new__(Frame, part)
+            frame = Frame._make(part)
             if frame.flag & FLAG_RESPONSE:
                 responses.append(frame)
                 continue
